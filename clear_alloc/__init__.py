@@ -1,0 +1,60 @@
+"""clear_alloc decides how many reasoning tokens each query of a language-model workload gets.
+
+    import clear_alloc as ca
+
+    curves = ca.ShiftedSurge(threshold=[100, 400, 6000], width=[80, 200, 900], peak=[0.9, 0.8, 0.7])
+    result = ca.allocate(curves, budget=1000)
+    result.tokens, result.price, result.gap
+
+Every query has a curve: the value of its answer against the tokens that it may use. One shadow price clears the
+market between all curves and the budget. Units: tokens, value (1 = one right answer), price in value/token.
+"""
+
+from clear_alloc.allocate import allocate
+from clear_alloc.baselines import cutoff_plus_pad, exact, proportional, uniform
+from clear_alloc.curves import (
+    CumulativeSurge,
+    Curves,
+    LognormalArrival,
+    Menu,
+    ShiftedSurge,
+    concatenate,
+)
+from clear_alloc.errors import (
+    AuditFailed,
+    BadRow,
+    BudgetTooSmall,
+    ClearAllocError,
+    InvalidArgument,
+    NotSupported,
+    PriceNotConverged,
+    TooLarge,
+)
+from clear_alloc.price import Status
+from clear_alloc.result import Allocation
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Allocation",
+    "AuditFailed",
+    "BadRow",
+    "BudgetTooSmall",
+    "ClearAllocError",
+    "CumulativeSurge",
+    "Curves",
+    "InvalidArgument",
+    "LognormalArrival",
+    "Menu",
+    "NotSupported",
+    "PriceNotConverged",
+    "ShiftedSurge",
+    "Status",
+    "TooLarge",
+    "allocate",
+    "concatenate",
+    "cutoff_plus_pad",
+    "exact",
+    "proportional",
+    "uniform",
+]

@@ -1,0 +1,165 @@
+"""Improve the funded set within its core: the few queries whose jump price is nearest to the clearing price.
+
+For a fixed choice of the core (fund or not, which option) the rest is concave, so its value is the smallest dual
+value over all prices. On a grid of prices that value is a row of numbers, one surplus added per query, and a row's
+minimum bounds every completion of a partial choice from above: branch and bound, all branches of a level at once.
+The core idea: Balas & Zemel 1980; Pisinger 1995 for multiple choice. The Lagrangian bound: Geoffrion 1974.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from clear_alloc.curves import Array
+from clear_alloc.market import Index, Market, SmoothSide
+from clear_alloc.plan import Plan
+from clear_alloc.price import Clearing
+
+__all__ = ["MOST_QUERIES", "improved_plans"]
+
+MOST_QUERIES = 20_000  # beyond this a better core is worth less than 1e-6 of the utility
+CORE_SIDE = 8  # core queries on each side of the clearing price
+BEAM = 512  # partial choices kept per level
+MENU_OPTIONS = 6  # options of a menu that are tried in the core
+PLANS = 4  # complete choices handed back
+# Relative to the clearing price: dense near it, from 1/20 to 20 times; price 0 is added.
+_OFFSETS = np.exp(np.sinh(np.linspace(-4.5, 4.5, 31)) / 15.0)
+
+
+class _Choice(NamedTuple):
+    """What one core query may do: surplus at each price of the grid (a, k), least cost (a,) and decision (a,)."""
+
+    query: int
+    is_menu: bool
+    surplus: Array
+    least: Array
+    decision: Index
+
+
+def improved_plans(market: Market, plan: Plan, clearing: Clearing, budget: float, known: float) -> list[Plan]:
+    """Plans that may be worth more than `known`, best bound first, at most PLANS of them.
+
+    O(n + BEAM x core) times the grid of 32 prices. Empty where nothing in the core can do better.
+    """
+    if clearing.price <= 0.0 or len(market) > MOST_QUERIES:
+        return []
+    prices = np.concatenate([[0.0], clearing.price * _OFFSETS])
+    queries = _core(market, plan, clearing.price)
+    if not queries:
+        return []
+    choices = _choices(market, prices, clearing.price, queries)
+    row, least = _rest(market, plan, prices, budget, choices)
+    decisions = _search(choices, row, budget - least, known)
+    return [_applied(plan, choices, decision) for decision in decisions[:PLANS]]
+
+
+def _core(market: Market, plan: Plan, price: float) -> list[tuple[int, bool]]:
+    """Rows of the nearest jumps on both sides of the price, nearest first, and whether the row is a menu's."""
+    smooth, steps = market.smooth, market.menus.steps
+    rows = np.flatnonzero(smooth.jumps)
+    jump = np.concatenate([smooth.entry_price[rows], steps.price])
+    owner = np.concatenate([rows, steps.owner])
+    is_menu = np.arange(len(jump)) >= len(rows)
+    taken = np.concatenate([plan.funded[rows], steps.price > price])
+    distance = np.abs(np.log(jump / price))
+    near = np.concatenate([_nearest(distance, np.flatnonzero(side)) for side in (taken, ~taken)])
+    near = near[np.argsort(distance[near], kind="stable")]
+    return list(dict.fromkeys(zip(owner[near].tolist(), is_menu[near].tolist(), strict=True)))
+
+
+def _nearest(distance: Array, rows: Index) -> Index:
+    if len(rows) > CORE_SIDE:
+        rows = rows[np.argpartition(distance[rows], CORE_SIDE - 1)[:CORE_SIDE]]
+    return rows
+
+
+def _choices(market: Market, prices: Array, price: float, core: list[tuple[int, bool]]) -> list[_Choice]:
+    """The core's choices, in its order."""
+    rows = np.array([row for row, is_menu in core if not is_menu], dtype=np.intp)
+    side = market.smooth.rows(rows)
+    funded, kept = _surplus(side, prices), side.floor_value - prices[:, None] * side.floor
+    smooth = iter(range(len(rows)))
+    choices = []
+    for row, is_menu in core:
+        if is_menu:
+            choices.append(_menu_choice(market, prices, price, row))
+            continue
+        k = next(smooth)
+        surplus, least = np.stack([kept[:, k], funded[:, k]]), np.array([side.floor[k], side.start[k]])
+        choices.append(_Choice(row, False, surplus, least, np.array([0, 1])))
+    return choices
+
+
+def _surplus(side: SmoothSide, prices: Array) -> Array:
+    """Highest surplus on the concave branch, shape (prices, n)."""
+    caps = side.wanted(prices[:, None])
+    return side.curves.utility(caps) - prices[:, None] * caps
+
+
+def _menu_choice(market: Market, prices: Array, price: float, row: int) -> _Choice:
+    menus = market.menus
+    costs, values = menus.costs[row], menus.values[row]
+    options = np.flatnonzero(np.isfinite(costs) & (costs > menus.base_cost[row]))
+    best = np.argsort(-(values[options] - price * costs[options]), kind="stable")[:MENU_OPTIONS]
+    options = options[best]
+    cost = np.concatenate([[menus.base_cost[row]], costs[options]])
+    value = np.concatenate([[menus.base_value[row]], values[options]])
+    decision = np.concatenate([[menus.base[row]], options])
+    return _Choice(row, True, value[:, None] - cost[:, None] * prices, cost, decision)
+
+
+def _rest(market: Market, plan: Plan, prices: Array, budget: float, choices: list[_Choice]) -> tuple[Array, float]:
+    """Dual value of everybody outside the core, at each price, and what their decisions cost at least."""
+    smooth, menus = market.smooth, market.menus
+    free, own = np.ones(len(smooth), dtype=bool), np.ones(len(menus), dtype=bool)
+    for choice in choices:
+        (own if choice.is_menu else free)[choice.query] = False
+    kept = free & ~plan.funded
+    side = smooth.rows(np.flatnonzero(free & plan.funded))
+    costs, values = menus.cost_of(plan.chosen)[own], menus.value_of(plan.chosen)[own]
+    fixed_value = smooth.floor_value[kept].sum() + values.sum()
+    fixed_cost = smooth.floor[kept].sum() + costs.sum()
+    row = prices * (budget - fixed_cost) + fixed_value
+    row += _surplus(side, prices).sum(axis=1)
+    return row, float(fixed_cost + side.start.sum())
+
+
+def _search(choices: list[_Choice], row: Array, left: float, known: float) -> Index:
+    """Decisions of the complete choices whose bound exceeds `known`, best first, shape (plans, core)."""
+    unrestricted = np.array([choice.surplus.max(axis=0) for choice in choices])
+    least = np.array([choice.least.min() for choice in choices])
+    rows, spent = row[None, :], np.zeros(1)
+    picks = np.empty((1, 0), dtype=np.intp)
+    for depth, choice in enumerate(choices):
+        rest = unrestricted[depth + 1 :].sum(axis=0)
+        rows = (rows[:, None, :] + choice.surplus[None, :, :]).reshape(-1, rows.shape[1])
+        spent = (spent[:, None] + choice.least).ravel()
+        picks = np.column_stack([np.repeat(picks, len(choice.least), axis=0), np.tile(choice.decision, len(picks))])
+        bound = (rows + rest).min(axis=1)
+        good = np.flatnonzero((bound > known) & (spent + least[depth + 1 :].sum() <= left))
+        good = _distinct(good, bound, rows, spent)[:BEAM]
+        rows, spent, picks = rows[good], spent[good], picks[good]
+    return picks
+
+
+def _distinct(good: Index, bound: Array, rows: Array, spent: Array) -> Index:
+    """Best bound first, one of each kind: identical queries make many equal branches."""
+    key = np.column_stack([-bound[good], rows[good].sum(axis=1), spent[good]])
+    order = np.lexsort(key.T[::-1])
+    good, key = good[order], key[order]
+    scale = 1e-12 * np.abs(key).max(axis=0, initial=1e-300)
+    new = np.ones(len(good), dtype=bool)
+    new[1:] = (np.abs(np.diff(key, axis=0)) > scale).any(axis=1)
+    return good[new]
+
+
+def _applied(plan: Plan, choices: list[_Choice], decisions: Index) -> Plan:
+    funded, chosen = plan.funded.copy(), plan.chosen.copy()
+    for choice, decision in zip(choices, decisions.tolist(), strict=True):
+        if choice.is_menu:
+            chosen[choice.query] = decision
+        else:
+            funded[choice.query] = bool(decision)
+    return Plan(funded, chosen)

@@ -1,0 +1,31 @@
+"""Reasoning-utility curves: the value of a query's answer against the tokens that it may use."""
+
+from clear_alloc.curves.base import CEILING_SHORTFALL, Accounting, Curves, Smooth, require_reserved
+from clear_alloc.curves.columns import MAX_TOKENS, Array
+from clear_alloc.curves.cumulative_surge import CumulativeSurge
+from clear_alloc.curves.envelope import Steps, envelope
+from clear_alloc.curves.lognormal import LognormalArrival
+from clear_alloc.curves.menu import Menu
+from clear_alloc.curves.mixed import FAMILIES, CurveRecord, Mixed, concatenate, from_records
+from clear_alloc.curves.shifted_surge import ShiftedSurge
+
+__all__ = [
+    "CEILING_SHORTFALL",
+    "FAMILIES",
+    "MAX_TOKENS",
+    "Accounting",
+    "Array",
+    "CumulativeSurge",
+    "CurveRecord",
+    "Curves",
+    "LognormalArrival",
+    "Menu",
+    "Mixed",
+    "ShiftedSurge",
+    "Smooth",
+    "Steps",
+    "concatenate",
+    "envelope",
+    "from_records",
+    "require_reserved",
+]

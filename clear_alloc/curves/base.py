@@ -1,0 +1,169 @@
+"""What every family of curves can be asked."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from clear_alloc.curves.columns import Array, at_least, broadcast
+from clear_alloc.errors import InvalidArgument, NotSupported
+
+__all__ = ["CEILING_SHORTFALL", "Accounting", "Curves", "Smooth", "require_reserved"]
+
+Accounting = Literal["reserved", "expected"]
+
+CEILING_SHORTFALL = 1e-9  # of the top: curves that never reach it are taken as flat from here on
+
+
+def require_reserved(accounting: str) -> None:
+    """Refuse any accounting but `reserved`, the one whose guarantee is absolute."""
+    if accounting == "expected":
+        raise NotSupported(
+            "accounting='expected' is not available in this version; use accounting='reserved', "
+            "which charges every cap in full"
+        )
+    if accounting != "reserved":
+        raise InvalidArgument("accounting", accounting, "'reserved' or 'expected'", "choose one of the two")
+
+
+class Curves(ABC):
+    """A column of n reasoning-utility curves: the value of each query's answer against its cap.
+
+    Arrays in and out have shape (n,); `tokens` may also have shape (..., n). Curves are immutable.
+    """
+
+    weight: Array
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def take(self, rows: npt.NDArray[np.intp]) -> Self:
+        """The curves at the given row numbers, in that order."""
+
+    @abstractmethod
+    def utility(self, tokens: npt.ArrayLike) -> Array:
+        """Value of a cap of `tokens`; never falls as tokens grow (free disposal). O(n)."""
+
+    @abstractmethod
+    def demand(self, price: npt.ArrayLike, accounting: Accounting = "reserved") -> Array:
+        """Cap (token) with the highest utility - price x cost; 0 where no cap has positive surplus.
+
+        price : value/token, >= 0; a scalar or shape (n,). O(n).
+        """
+
+    @abstractmethod
+    def reservation_price(self, accounting: Accounting = "reserved") -> Array:
+        """Lowest price (value/token) at which the query demands nothing. O(n)."""
+
+    @property
+    @abstractmethod
+    def ceiling(self) -> Array:
+        """Cap (token) beyond which no more value is to be had; the demand at price 0."""
+
+    @property
+    @abstractmethod
+    def emergence(self) -> Array:
+        """Emergence threshold (token), or the scale that stands in its place: what simple policies sort by."""
+
+    @abstractmethod
+    def to_records(self) -> list[dict[str, Any]]:
+        """One dict per query: `family` and that family's parameters, as plain numbers."""
+
+    def cost(self, tokens: npt.ArrayLike, accounting: Accounting = "reserved") -> Array:
+        """Tokens charged to the budget for a cap: under reserved accounting the cap itself."""
+        require_reserved(accounting)
+        caps = np.asarray(tokens, dtype=np.float64)
+        return np.broadcast_to(caps, np.broadcast_shapes(caps.shape, (len(self),)))
+
+    def __getitem__(self, index: Any) -> Self:
+        """Rows by boolean mask, slice, integer or integer array; always a column of curves."""
+        mask = np.asarray(index) if not isinstance(index, slice) else None
+        if mask is not None and mask.dtype == bool and mask.shape != (len(self),):
+            raise InvalidArgument(
+                "index",
+                f"a mask of shape {mask.shape}",
+                f"a mask of shape ({len(self)},)",
+                "pass one flag per query",
+            )
+        if mask is not None and mask.size == 0:
+            return self.take(np.empty(0, dtype=np.intp))
+        return self.take(np.atleast_1d(np.arange(len(self))[index]))
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {len(self):,} curves>"
+
+
+class Smooth(Curves):
+    """Curves that are flat, then convex, then concave, given by a few parameters per query."""
+
+    family: ClassVar[str]
+    parameters: ClassVar[tuple[str, ...]]
+
+    def _store(self, columns: Mapping[str, Array], weight: npt.ArrayLike) -> None:
+        checked = {**columns, "weight": at_least("weight", weight, 0.0, "value")}
+        for name, array in broadcast(checked).items():
+            setattr(self, name, array)
+
+    def _columns(self) -> dict[str, Array]:
+        return {name: getattr(self, name) for name in (*self.parameters, "weight")}
+
+    def take(self, rows: npt.NDArray[np.intp]) -> Self:
+        """The curves at the given row numbers, in that order; nothing is checked again. O(rows)."""
+        return self._of({name: array[rows] for name, array in self._columns().items()})
+
+    @classmethod
+    def _of(cls, columns: Mapping[str, Array]) -> Self:
+        new = object.__new__(cls)
+        for name, array in columns.items():
+            array.flags.writeable = False
+            setattr(new, name, array)
+        return new
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """One column out of several of the same family."""
+        columns = [part._columns() for part in parts]
+        return cls._of({name: np.concatenate([c[name] for c in columns]) for name in columns[0]})
+
+    def __len__(self) -> int:
+        return len(self.weight)
+
+    def to_records(self) -> list[dict[str, Any]]:
+        """One dict per query: `family` and that family's parameters, as plain numbers."""
+        columns = self._columns()
+        rows = zip(*(array.tolist() for array in columns.values()), strict=True)
+        return [{"family": self.family, **dict(zip(columns, row, strict=True))} for row in rows]
+
+    @property
+    @abstractmethod
+    def concave_from(self) -> Array:
+        """Cap (token) from which the curve is concave."""
+
+    @property
+    @abstractmethod
+    def break_even(self) -> Array:
+        """Cap (token) at which value per token is highest: the tangent from the origin."""
+
+    @abstractmethod
+    def marginal(self, tokens: npt.ArrayLike) -> Array:
+        """Slope of the utility at a cap, value/token."""
+
+    @abstractmethod
+    def stationary(self, price: npt.ArrayLike) -> Array:
+        """Cap on the concave branch where the marginal value equals `price`, unbounded above.
+
+        Where no point of the branch is that steep: its start, `concave_from`, or below.
+        """
+
+    def demand(self, price: npt.ArrayLike, accounting: Accounting = "reserved") -> Array:
+        """Cap (token) with the highest utility - price x cost; 0 where no cap has positive surplus."""
+        asked = np.asarray(price, dtype=np.float64)
+        if not (np.isfinite(asked).all() and (asked >= 0).all()):
+            raise InvalidArgument("price", price, "finite and >= 0, value/token", "pass a price, not its logarithm")
+        wanted = np.clip(self.stationary(asked), self.concave_from, self.ceiling)
+        return np.where(asked < self.reservation_price(accounting), wanted, 0.0)

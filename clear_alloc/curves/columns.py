@@ -1,0 +1,92 @@
+"""Numeric columns of shape (n,): read, checked and broadcast once, when curves are built."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from clear_alloc.errors import InvalidArgument
+
+__all__ = ["MAX_TOKENS", "MIN_SCALE", "Array", "at_least", "broadcast", "column", "positive", "probability"]
+
+Array = npt.NDArray[np.float64]
+
+MAX_TOKENS = 2.0**53  # float64 counts whole tokens exactly up to here
+MIN_SCALE = 1e-12  # tokens; a narrower curve is a unit mistake and would overflow its own slope
+
+
+def column(argument: str, values: npt.ArrayLike) -> Array:
+    """`values` as a float64 array of one dimension (a scalar becomes shape (1,)), every entry finite."""
+    try:
+        raw = np.asarray(values)
+        if raw.dtype.kind not in "biuf" and raw.size:
+            raw = np.array([_number(argument, i, v) for i, v in enumerate(raw.ravel())])
+        array = np.atleast_1d(raw.astype(np.float64))
+    except (TypeError, ValueError) as error:
+        if isinstance(error, InvalidArgument):
+            raise
+        raise InvalidArgument(
+            argument, values, "numbers, one per query", f"pass a number or a flat array ({error})"
+        ) from error
+    if array.ndim != 1:
+        raise InvalidArgument(
+            argument, f"of shape {array.shape}", "a scalar or shape (n,)", "pass one number per query"
+        )
+    check(argument, array, np.isfinite(array), "finite numbers", "remove or repair the row")
+    return array
+
+
+def _number(argument: str, row: int, value: object) -> float:
+    # Strings are refused even when they look like numbers: a guess here would hide a broken column.
+    if isinstance(value, (str, bytes)) or value is None:
+        raise InvalidArgument(argument, value, "a number", "convert the column before passing it", row)
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError) as error:
+        raise InvalidArgument(argument, value, "a number", "convert the column before passing it", row) from error
+
+
+def check(argument: str, array: Array, good: npt.NDArray[np.bool_], allowed: str, remedy: str) -> None:
+    """Raise `InvalidArgument` for the first row where `good` is false."""
+    if not good.all():
+        row = int(np.argmin(good))
+        raise InvalidArgument(argument, array[row], allowed, remedy, row)
+
+
+def positive(argument: str, values: npt.ArrayLike, unit: str = "tokens") -> Array:
+    """A column of scales: MIN_SCALE <= value <= MAX_TOKENS."""
+    array = column(argument, values)
+    good = (array >= MIN_SCALE) & (array <= MAX_TOKENS)
+    check(argument, array, good, f"{MIN_SCALE:g} to 2**53 {unit}", "give the curve a positive scale")
+    return array
+
+
+def at_least(argument: str, values: npt.ArrayLike, least: float, unit: str) -> Array:
+    """A column with least <= value <= MAX_TOKENS."""
+    array = column(argument, values)
+    good = (array >= least) & (array <= MAX_TOKENS)
+    check(argument, array, good, f"{least:g} to 2**53 {unit}", "correct the value or drop the query")
+    return array
+
+
+def probability(argument: str, values: npt.ArrayLike) -> Array:
+    """A column of chances: 0 < value <= 1."""
+    array = column(argument, values)
+    remedy = "leave a query that can't be solved out of the call, and put its worth into weight"
+    check(argument, array, (array > 0) & (array <= 1), "above 0 and at most 1 (times weight)", remedy)
+    return array
+
+
+def broadcast(columns: Mapping[str, Array]) -> dict[str, Array]:
+    """All columns at their common length n, read-only; scalars (length 1) are repeated."""
+    lengths = {name: len(array) for name, array in columns.items()}
+    n = next((k for k in lengths.values() if k != 1), 1)
+    for name, length in lengths.items():
+        if length not in (1, n):
+            shown = ", ".join(f"{k}: {v}" for k, v in lengths.items())
+            raise InvalidArgument(
+                name, f"of length {length}", f"length {n} or a scalar", f"make the lengths match ({shown})"
+            )
+    return {name: np.broadcast_to(array, n) for name, array in columns.items()}

@@ -1,0 +1,128 @@
+"""The surge read as the density of the lengths at which right answers arrive; its integral is the utility."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from clear_alloc.curves.base import Accounting, Smooth, require_reserved
+from clear_alloc.curves.columns import MAX_TOKENS, Array, at_least, positive, probability
+from clear_alloc.curves.lambert import w_minus_one
+
+__all__ = ["CumulativeSurge"]
+
+_STEEPEST_FROM_ZERO = 1.7932821329007607  # y > 0 with exp(y) = 1 + y + y^2: break-even at threshold 0
+_CEILING = 23.939728  # (1 + y) exp(-y) falls to CEILING_SHORTFALL here
+
+
+def relative_break_even(ratio: Array) -> Array:
+    """The y = x_t/s whose tangent passes through the origin, given threshold/s >= 0. Relative error 1e-13."""
+    # (r + y) y exp(-y) = 1 - (1 + y) exp(-y)  <=>  r(y) = (exp(y) - 1)/y - 1 - y, which rises from y0 on.
+    y = np.maximum(_STEEPEST_FROM_ZERO, np.log1p(ratio) + np.log1p(np.log1p(ratio)) + 0.5)
+    for _ in range(8):  # Newton on the logarithm of 1 + r, from which r(y) is nearly straight
+        e = np.expm1(y)
+        g = e / y - y
+        slope = (e * (y - 1.0) + y) / (y * y) - 1.0
+        y = np.maximum(y - g / slope * np.log(g / (1.0 + ratio)), _STEEPEST_FROM_ZERO)
+    return y
+
+
+class CumulativeSurge(Smooth):
+    """U(b) = weight solvability (1 - (1 + x/s) exp(-x/s)) with x = b - threshold >= 0, else 0.
+
+    Parameters are scalars or arrays of shape (n,).
+
+    threshold : token, >= 0. No answer arrives before it.
+    width : token, > 0. s = 1/beta: the most frequent arrival is at threshold + s.
+    solvability : chance that the query is answered right at any length, in (0, 1].
+    weight : value of one right answer, >= 0.
+
+    The integral of Wan et al. 2026's surge; it fits their Figure 1. Flat, convex up to threshold + s, concave beyond.
+    """
+
+    family: ClassVar[str] = "cumulative_surge"
+    parameters: ClassVar[tuple[str, ...]] = ("threshold", "width", "solvability")
+
+    threshold: Array
+    width: Array
+    solvability: Array
+
+    def __init__(
+        self,
+        threshold: npt.ArrayLike,
+        width: npt.ArrayLike,
+        solvability: npt.ArrayLike,
+        weight: npt.ArrayLike = 1.0,
+    ):
+        columns = {
+            "threshold": at_least("threshold", threshold, 0.0, "tokens"),
+            "width": positive("width", width),
+            "solvability": probability("solvability", solvability),
+        }
+        self._store(columns, weight)
+
+    @cached_property
+    def top(self) -> Array:
+        """Utility of an unlimited cap, value."""
+        return self.weight * self.solvability
+
+    @cached_property
+    def concave_from(self) -> Array:
+        """Threshold + width, token: the most frequent arrival."""
+        return np.minimum(self.threshold + self.width, MAX_TOKENS)
+
+    @cached_property
+    def ceiling(self) -> Array:
+        """Cap at which all but CEILING_SHORTFALL of the answers have arrived, token."""
+        return np.minimum(self.threshold + _CEILING * self.width, MAX_TOKENS)
+
+    @cached_property
+    def _relative_break_even(self) -> Array:
+        return np.minimum(relative_break_even(self.threshold / self.width), _CEILING)
+
+    @cached_property
+    def break_even(self) -> Array:
+        """Cap with the highest value per token."""
+        return np.minimum(self.threshold + self.width * self._relative_break_even, MAX_TOKENS)
+
+    @property
+    def emergence(self) -> Array:
+        """The threshold, token."""
+        return self.threshold
+
+    def reservation_price(self, accounting: Accounting = "reserved") -> Array:
+        """U(break_even)/break_even, value/token."""
+        require_reserved(accounting)
+        return self._reservation
+
+    @cached_property
+    def _reservation(self) -> Array:
+        return self.top * _arrived(self._relative_break_even) / self.break_even
+
+    def utility(self, tokens: npt.ArrayLike) -> Array:
+        """Value of a cap. O(n)."""
+        y = np.maximum((np.asarray(tokens, dtype=np.float64) - self.threshold) / self.width, 0.0)
+        return self.top * _arrived(y)
+
+    def marginal(self, tokens: npt.ArrayLike) -> Array:
+        """Slope at a cap, value/token. O(n)."""
+        y = np.maximum((np.asarray(tokens, dtype=np.float64) - self.threshold) / self.width, 0.0)
+        return self.top / self.width * y * np.exp(-y)
+
+    def stationary(self, price: npt.ArrayLike) -> Array:
+        """Threshold - s W_{-1}(-price s/top), token. O(n)."""
+        # U'(x) = (top/s) y exp(-y) = price on the falling side of the density, y >= 1.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            log_k = np.log(np.asarray(price, dtype=np.float64)) + np.log(self.width) - np.log(self.top)
+            y = w_minus_one(np.where(np.isnan(log_k), np.inf, log_k))
+        return self.threshold + self.width * y
+
+
+def _arrived(y: Array) -> Array:
+    # 1 - (1 + y) exp(-y), written so that small y keeps its digits.
+    bounded = np.minimum(y, 700.0)
+    share: Array = -np.expm1(-bounded) - bounded * np.exp(-bounded)
+    return share

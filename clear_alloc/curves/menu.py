@@ -1,0 +1,187 @@
+"""A finite list of (cost, value) options per query: effort levels, models, thinking on or off, measured curves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from clear_alloc.curves.base import Accounting, Curves, require_reserved
+from clear_alloc.curves.columns import Array, at_least
+from clear_alloc.curves.envelope import Steps, envelope
+from clear_alloc.errors import InvalidArgument
+
+__all__ = ["Menu"]
+
+RaggedLike = Sequence[npt.ArrayLike] | npt.NDArray[Any]
+
+
+class Menu(Curves):
+    """At most one option per query is bought; a cap buys the best option that it covers.
+
+    costs : one list of token counts per query, >= 0, in any order; lengths may differ between queries.
+    values : the expected value of each option, >= 0, same lengths.
+    weight : value of one right answer, >= 0; scales `values`. A scalar or shape (n,).
+
+    >>> import clear_alloc as ca
+    >>> menu = ca.Menu(costs=[[0, 300, 2000], [1500]], values=[[0.2, 0.5, 0.6], [0.9]])
+    >>> menu.utility([400, 1500])
+    array([0.5, 0.9])
+    >>> menu.demand(price=7e-4)
+    array([ 300.,    0.])
+    """
+
+    family: ClassVar[str] = "menu"
+
+    def __init__(self, costs: RaggedLike, values: RaggedLike, weight: npt.ArrayLike = 1.0):
+        cost_lengths, flat_costs = _flatten("costs", costs)
+        value_lengths, flat_values = _flatten("values", values)
+        if not np.array_equal(cost_lengths, value_lengths):
+            _refuse_lengths(cost_lengths, value_lengths)
+        n, k = len(cost_lengths), int(cost_lengths.max(initial=1))
+        there = np.arange(k) < cost_lengths[:, None]
+        padded_costs, padded_values = np.full((n, k), np.inf), np.full((n, k), -np.inf)
+        padded_costs[there], padded_values[there] = flat_costs, flat_values
+        # Sorted by cost, then by falling value: of equal costs the best is met first.
+        order = np.lexsort((-padded_values, padded_costs), axis=-1)
+        self.order = order
+        self.sorted_costs = np.take_along_axis(padded_costs, order, axis=-1)
+        self._sorted_values = np.take_along_axis(padded_values, order, axis=-1)
+        weights = at_least("weight", weight, 0.0, "value")
+        if len(weights) not in (1, n):
+            raise InvalidArgument("weight", f"of length {len(weights)}", f"length {n} or a scalar", "match costs")
+        self.weight = np.broadcast_to(weights, n)
+
+    def __len__(self) -> int:
+        return len(self.weight)
+
+    def take(self, rows: npt.NDArray[np.intp]) -> Self:
+        """The menus at the given row numbers, in that order. O(rows x options)."""
+        new = object.__new__(type(self))
+        new.order, new.sorted_costs = self.order[rows], self.sorted_costs[rows]
+        new._sorted_values, new.weight = self._sorted_values[rows], self.weight[rows]
+        return new
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """One column out of several; short lists are padded."""
+        k = max(part.order.shape[1] for part in parts)
+        new = object.__new__(cls)
+        new.order = np.concatenate([_widened(part.order, k, -1) for part in parts])
+        new.sorted_costs = np.concatenate([_widened(part.sorted_costs, k, np.inf) for part in parts])
+        new._sorted_values = np.concatenate([_widened(part._sorted_values, k, -np.inf) for part in parts])
+        new.weight = np.concatenate([part.weight for part in parts])
+        return new
+
+    @cached_property
+    def sorted_values(self) -> Array:
+        """Weighted value of each option in order of cost, shape (n, k); -inf where there is none."""
+        there = np.isfinite(self.sorted_costs)
+        return np.where(there, self.weight[:, None] * np.where(there, self._sorted_values, 0.0), -np.inf)
+
+    @property
+    def costs(self) -> list[Array]:
+        """Costs as given, one array per query, token."""
+        return self._as_given(self.sorted_costs)
+
+    @property
+    def values(self) -> list[Array]:
+        """Unweighted values as given, one array per query."""
+        return self._as_given(self._sorted_values)
+
+    def _as_given(self, columns: Array) -> list[Array]:
+        there = np.isfinite(self.sorted_costs)
+        lists = []
+        for row, order, mask in zip(columns, self.order, there, strict=True):
+            given = np.empty(int(mask.sum()))
+            given[order[mask]] = row[mask]
+            lists.append(given)
+        return lists
+
+    def utility(self, tokens: npt.ArrayLike) -> Array:
+        """Best value among the options that a cap covers, 0 if it covers none. O(n x options)."""
+        caps = np.asarray(tokens, dtype=np.float64)
+        caps = np.broadcast_to(caps, np.broadcast_shapes(caps.shape, (len(self),)))
+        covered = self.sorted_costs <= caps[..., None]
+        best: Array = np.where(covered, self.sorted_values, 0.0).max(axis=-1, initial=0.0)
+        return best
+
+    @cached_property
+    def free_value(self) -> Array:
+        """Best value to be had without a token, shape (n,)."""
+        return self.utility(0.0)
+
+    @cached_property
+    def steps(self) -> Steps:
+        """Edges of the upper concave envelope of each menu; options numbered in order of cost."""
+        return envelope(self.sorted_costs, self.sorted_values, np.zeros(len(self)), self.free_value)
+
+    def demand(self, price: npt.ArrayLike, accounting: Accounting = "reserved") -> Array:
+        """Cost of the option with the highest value - price x cost, the cheapest of equals; 0 if none gains."""
+        require_reserved(accounting)
+        asked = np.broadcast_to(np.asarray(price, dtype=np.float64), (len(self),))
+        if not (np.isfinite(asked).all() and (asked >= 0).all()):
+            raise InvalidArgument("price", price, "finite and >= 0, value/token", "pass a price, not its logarithm")
+        there = np.isfinite(self.sorted_costs)
+        surplus = np.where(
+            there, self.sorted_values - asked[:, None] * np.where(there, self.sorted_costs, 0.0), -np.inf
+        )
+        best, rows = surplus.argmax(axis=1), np.arange(len(self))
+        return np.where(surplus[rows, best] > self.free_value, self.sorted_costs[rows, best], 0.0)
+
+    def reservation_price(self, accounting: Accounting = "reserved") -> Array:
+        """Slope of the envelope's first edge, value/token; 0 where no option gains anything."""
+        require_reserved(accounting)
+        prices = np.zeros(len(self))
+        np.maximum.at(prices, self.steps.owner, self.steps.price)
+        return prices
+
+    @cached_property
+    def ceiling(self) -> Array:
+        """Cost of the cheapest option with the highest value, token."""
+        best, rows = self.sorted_values.argmax(axis=1), np.arange(len(self))
+        return np.where(self.sorted_values[rows, best] > self.free_value, self.sorted_costs[rows, best], 0.0)
+
+    @cached_property
+    def emergence(self) -> Array:
+        """Cost of the cheapest option that is worth anything, token; 0 where none is."""
+        worth = self.sorted_values > 0
+        first, rows = worth.argmax(axis=1), np.arange(len(self))
+        return np.where(worth[rows, first], self.sorted_costs[rows, first], 0.0)
+
+    def to_records(self) -> list[dict[str, Any]]:
+        """One dict per query with `family`, `costs`, `values` and `weight`, as plain numbers."""
+        rows = zip(self.costs, self.values, self.weight.tolist(), strict=True)
+        return [{"family": self.family, "costs": c.tolist(), "values": v.tolist(), "weight": w} for c, v, w in rows]
+
+
+def _flatten(argument: str, lists: RaggedLike) -> tuple[npt.NDArray[np.intp], Array]:
+    rows = [np.atleast_1d(np.asarray(row)) for row in lists]
+    lengths = np.fromiter((len(row) for row in rows), dtype=np.intp, count=len(rows))
+    if (lengths == 0).any():
+        remedy = "give every query at least one option or leave it out"
+        raise InvalidArgument(argument, "an empty list", "one or more options", remedy, int(np.argmin(lengths)))
+    try:
+        flat = at_least(argument, np.concatenate(rows) if rows else np.empty(0), 0.0, "tokens or value")
+    except InvalidArgument as error:  # the flat position means nothing to the caller: name the query
+        if error.row is None:
+            raise
+        query = int(np.searchsorted(np.cumsum(lengths), error.row, side="right"))
+        raise InvalidArgument(argument, error.value, error.allowed, error.remedy, query) from None
+    return lengths, flat
+
+
+def _refuse_lengths(cost_lengths: npt.NDArray[np.intp], value_lengths: npt.NDArray[np.intp]) -> None:
+    if len(cost_lengths) != len(value_lengths):
+        found = f"of length {len(value_lengths)}"
+        raise InvalidArgument("values", found, f"length {len(cost_lengths)}, as costs", "pass one list per query")
+    row = int(np.argmin(cost_lengths == value_lengths))
+    found, allowed = f"of length {value_lengths[row]}", f"length {cost_lengths[row]}, as costs[{row}]"
+    raise InvalidArgument("values", found, allowed, "pair every cost with one value", row)
+
+
+def _widened(array: npt.NDArray[Any], k: int, fill: float) -> npt.NDArray[Any]:
+    return np.pad(array, ((0, 0), (0, k - array.shape[1])), constant_values=fill)

@@ -1,0 +1,176 @@
+"""Curves of several families in one column, and the ways to build such a column."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from clear_alloc.curves.base import Accounting, Curves, Smooth
+from clear_alloc.curves.columns import Array
+from clear_alloc.curves.cumulative_surge import CumulativeSurge
+from clear_alloc.curves.lognormal import LognormalArrival
+from clear_alloc.curves.menu import Menu
+from clear_alloc.curves.shifted_surge import ShiftedSurge
+from clear_alloc.errors import InvalidArgument
+
+__all__ = ["FAMILIES", "CurveRecord", "Mixed", "concatenate", "from_records"]
+
+FAMILIES: dict[str, Any] = {cls.family: cls for cls in (ShiftedSurge, CumulativeSurge, LognormalArrival, Menu)}
+
+Rows = npt.NDArray[np.intp]
+Piece = tuple[Any, Rows]  # curves of one family, and the rows of the whole column that they fill, in order
+
+
+class Mixed(Smooth):
+    """A column whose rows belong to different families; every question is passed on to the row's own family.
+
+    Built by `concatenate` and `from_records`. `marginal`, `stationary`, `concave_from` and `break_even` exist
+    only where no row is a menu.
+    """
+
+    family: ClassVar[str] = "mixed"
+    parameters: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, pieces: Iterable[Piece]):
+        self.pieces = tuple(pieces)
+        self.weight = np.empty(sum(len(rows) for _, rows in self.pieces))
+        self._piece_of = np.empty(len(self.weight), dtype=np.intp)
+        self._row_in_piece = np.empty(len(self.weight), dtype=np.intp)
+        for k, (curves, rows) in enumerate(self.pieces):
+            self.weight[rows] = curves.weight
+            self._piece_of[rows], self._row_in_piece[rows] = k, np.arange(len(rows))
+
+    def take(self, rows: Rows) -> Any:
+        """The curves at the given row numbers; of their own family where all rows belong to one."""
+        piece_of = self._piece_of[rows]
+        pieces = []
+        for k, (curves, _) in enumerate(self.pieces):
+            places = np.flatnonzero(piece_of == k)
+            if len(places):
+                pieces.append((curves.take(self._row_in_piece[rows[places]]), places))
+        return pieces[0][0] if len(pieces) == 1 else Mixed(pieces) if pieces else self.pieces[0][0].take(rows)
+
+    def to_records(self) -> list[dict[str, Any]]:
+        """One dict per query: `family` and that family's parameters, as plain numbers."""
+        kept = [curves.to_records() for curves, _ in self.pieces]
+        return [kept[k][j] for k, j in zip(self._piece_of.tolist(), self._row_in_piece.tolist(), strict=True)]
+
+    def _gather(self, answers: Callable[[Any], Array]) -> Array:
+        out = np.empty(len(self))
+        for curves, rows in self.pieces:
+            out[rows] = answers(curves)
+        return out
+
+    def _ask(self, method: str, values: npt.ArrayLike, *options: Any) -> Array:
+        given = np.asarray(values, dtype=np.float64)
+        given = np.broadcast_to(given, np.broadcast_shapes(given.shape, (len(self),)))
+        out = np.empty(given.shape)
+        for curves, rows in self.pieces:
+            out[..., rows] = getattr(curves, method)(given[..., rows], *options)
+        return out
+
+    def utility(self, tokens: npt.ArrayLike) -> Array:
+        """Value of a cap. O(n)."""
+        return self._ask("utility", tokens)
+
+    def marginal(self, tokens: npt.ArrayLike) -> Array:
+        """Slope at a cap, value/token. O(n)."""
+        return self._ask("marginal", tokens)
+
+    def stationary(self, price: npt.ArrayLike) -> Array:
+        """Cap on the concave branch where the marginal value equals `price`. O(n)."""
+        return self._ask("stationary", price)
+
+    def demand(self, price: npt.ArrayLike, accounting: Accounting = "reserved") -> Array:
+        """Cap (token) with the highest utility - price x cost; 0 where no cap has positive surplus."""
+        return self._ask("demand", price, accounting)
+
+    def reservation_price(self, accounting: Accounting = "reserved") -> Array:
+        """Lowest price (value/token) at which the query demands nothing."""
+        return self._gather(lambda curves: curves.reservation_price(accounting))
+
+    @property
+    def emergence(self) -> Array:
+        """Emergence threshold (token), or the scale that stands in its place."""
+        return self._gather(lambda curves: curves.emergence)
+
+    @property
+    def ceiling(self) -> Array:
+        """Cap (token) beyond which no more value is to be had."""
+        return self._gather(lambda curves: curves.ceiling)
+
+    @property
+    def concave_from(self) -> Array:
+        """Cap (token) from which the curve is concave."""
+        return self._gather(lambda curves: curves.concave_from)
+
+    @property
+    def break_even(self) -> Array:
+        """Cap (token) with the highest value per token."""
+        return self._gather(lambda curves: curves.break_even)
+
+
+def concatenate(columns: Sequence[Curves]) -> Curves:
+    """One column out of several, in order; of their own family where all are of one, else `Mixed`. O(n)."""
+    if not len(columns):
+        raise InvalidArgument("columns", "empty", "one or more columns of curves", "pass at least one")
+    pieces: list[Piece] = []
+    offset = 0
+    for curves in columns:
+        own = curves.pieces if isinstance(curves, Mixed) else ((curves, np.arange(len(curves))),)
+        pieces.extend((piece, rows + offset) for piece, rows in own)
+        offset += len(curves)
+    return _merged(pieces)
+
+
+def _merged(pieces: Sequence[Piece]) -> Curves:
+    """One piece per family, rows in order."""
+    merged: list[Piece] = []
+    for family in dict.fromkeys(curves.family for curves, _ in pieces):
+        same = [(curves, rows) for curves, rows in pieces if curves.family == family]
+        merged.append((FAMILIES[family].joined([c for c, _ in same]), np.concatenate([r for _, r in same])))
+    filled = [piece for piece in merged if len(piece[1])]
+    if len(filled) > 1:
+        return Mixed(filled)
+    curves, rows = filled[0] if filled else merged[0]
+    alone: Curves = curves.take(np.argsort(rows, kind="stable"))
+    return alone
+
+
+class CurveRecord(Protocol):
+    """One query as an object: the pydantic models of `clear_alloc.schema` are of this kind."""
+
+    family: str
+
+    def curve_parameters(self) -> dict[str, Any]:
+        """Keyword arguments of the family's class, one value each."""
+
+
+def from_records(records: Iterable[CurveRecord]) -> Curves:
+    """Curves from one object per query, in their order; families may be mixed. O(n).
+
+    An unknown family or a parameter outside its range raises InvalidArgument naming the record.
+    """
+    by_family: dict[str, tuple[list[int], list[dict[str, Any]]]] = {}
+    for row, record in enumerate(records):
+        if record.family not in FAMILIES:
+            remedy = "spell the family as listed"
+            raise InvalidArgument("family", record.family, ", ".join(FAMILIES), remedy, row)
+        rows, parameters = by_family.setdefault(record.family, ([], []))
+        rows.append(row)
+        parameters.append(record.curve_parameters())
+    if not by_family:
+        return ShiftedSurge(np.empty(0), np.empty(0), np.empty(0))
+    return _merged([_built(family, *rows_and_more) for family, rows_and_more in by_family.items()])
+
+
+def _built(family: str, rows: list[int], parameters: list[dict[str, Any]]) -> Piece:
+    columns = {name: [p[name] for p in parameters] for name in parameters[0]}
+    try:
+        return FAMILIES[family](**columns), np.array(rows, dtype=np.intp)
+    except InvalidArgument as error:
+        row = None if error.row is None else rows[error.row]
+        raise InvalidArgument(error.argument, error.value, error.allowed, error.remedy, row) from None

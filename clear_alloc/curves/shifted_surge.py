@@ -1,0 +1,146 @@
+"""The shifted surge of the paper: nothing below a threshold, then a rise to one peak."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from clear_alloc.curves.base import Accounting, Smooth, require_reserved
+from clear_alloc.curves.columns import MAX_TOKENS, Array, at_least, column, positive, probability
+from clear_alloc.curves.lambert import w0
+from clear_alloc.errors import InvalidArgument
+
+__all__ = ["ShiftedSurge"]
+
+
+class ShiftedSurge(Smooth):
+    """U(b) = weight peak (x/s) exp(1 - x/s) for 0 <= x <= s, and weight peak beyond, with x = b - threshold.
+
+    Parameters are scalars or arrays of shape (n,).
+
+    threshold : token, >= 0. tau of the paper: below it tokens buy nothing.
+    width : token, > 0. s = 1/beta: distance from the threshold to the peak.
+    peak : probability of a right answer at the peak, in (0, 1]; alpha/(beta e).
+    weight : value of one right answer, >= 0.
+
+    Wan et al. 2026, the latent utility. Beyond the peak the curve stays level: nobody is made to use tokens.
+
+    >>> import clear_alloc as ca
+    >>> curves = ca.ShiftedSurge(threshold=[200, 900], width=200, peak=0.8)
+    >>> curves.utility([400, 900])
+    array([0.8, 0. ])
+    >>> curves.demand(price=1e-3).round(1)
+    array([358.5,   0. ])
+    """
+
+    family: ClassVar[str] = "shifted_surge"
+    parameters: ClassVar[tuple[str, ...]] = ("threshold", "width", "peak")
+
+    threshold: Array
+    width: Array
+    peak: Array
+
+    def __init__(
+        self, threshold: npt.ArrayLike, width: npt.ArrayLike, peak: npt.ArrayLike, weight: npt.ArrayLike = 1.0
+    ):
+        columns = {
+            "threshold": at_least("threshold", threshold, 0.0, "tokens"),
+            "width": positive("width", width),
+            "peak": probability("peak", peak),
+        }
+        self._store(columns, weight)
+
+    @classmethod
+    def from_alpha_beta(
+        cls, threshold: npt.ArrayLike, alpha: npt.ArrayLike, beta: npt.ArrayLike, weight: npt.ArrayLike = 1.0
+    ) -> Self:
+        """The paper's parameters: alpha (b - tau)+ exp(-beta (b - tau)), alpha in value/token, beta in 1/token.
+
+        The height alpha/(beta e) of a latent utility may exceed 1; what exceeds 1 is carried by `weight`, so
+        that the utility is the paper's to the last bit of meaning.
+        """
+        slopes, rates = column("alpha", alpha), column("beta", beta)
+        for name, array in (("alpha", slopes), ("beta", rates)):
+            if not (array > 0).all():
+                row = int(np.argmin(array > 0))
+                raise InvalidArgument(name, array[row], "above 0", "give the surge a positive slope and decay", row)
+        width = 1.0 / rates
+        height = slopes * width / np.e
+        return cls(threshold, width, np.minimum(height, 1.0), np.maximum(height, 1.0) * column("weight", weight))
+
+    @cached_property
+    def top(self) -> Array:
+        """Utility at and beyond the peak, value."""
+        return self.weight * self.peak
+
+    @property
+    def concave_from(self) -> Array:
+        """The threshold: the surge bends down from its first token on."""
+        return self.threshold
+
+    @cached_property
+    def ceiling(self) -> Array:
+        """Threshold + width, token."""
+        return np.minimum(self.threshold + self.width, MAX_TOKENS)
+
+    @cached_property
+    def _root_ratio(self) -> Array:
+        # sqrt(threshold/width) of the two roots, since the quotient itself can overflow.
+        return np.sqrt(self.threshold) / np.sqrt(self.width)
+
+    @cached_property
+    def _relative_break_even(self) -> Array:
+        # x_t = (sqrt(T^2 + 4 T s) - T)/2 without its cancellation: x_t/s = 2 q/(sqrt(q^2 + 4) + q), q^2 = T/s.
+        q = self._root_ratio
+        return 2.0 * q / (np.hypot(q, 2.0) + q)
+
+    @cached_property
+    def break_even(self) -> Array:
+        """Threshold + x_t, token."""
+        return np.minimum(self.threshold + self.width * self._relative_break_even, MAX_TOKENS)
+
+    @property
+    def emergence(self) -> Array:
+        """The threshold, token."""
+        return self.threshold
+
+    def reservation_price(self, accounting: Accounting = "reserved") -> Array:
+        """U(threshold + x_t)/(threshold + x_t), value/token."""
+        require_reserved(accounting)
+        return self._reservation
+
+    @cached_property
+    def _reservation(self) -> Array:
+        # U'(x_t) = (top/s)(1 - y) exp(1 - y) with 1 - y = y^2 s/T = 4/(sqrt(q^2 + 4) + q)^2: exact at T = 0 too.
+        q = self._root_ratio
+        steepness = 2.0 / (np.hypot(q, 2.0) + q)
+        return self.top * steepness * steepness / self.width * np.exp(1.0 - self._relative_break_even)
+
+    def utility(self, tokens: npt.ArrayLike) -> Array:
+        """Value of a cap; constant beyond threshold + width. O(n)."""
+        y = np.clip((np.asarray(tokens, dtype=np.float64) - self.threshold) / self.width, 0.0, 1.0)
+        return self.top * y * np.exp(1.0 - y)
+
+    def literal(self, tokens: npt.ArrayLike) -> Array:
+        """The paper's own curve, which falls again beyond the peak; for plots and replication only."""
+        y = np.maximum((np.asarray(tokens, dtype=np.float64) - self.threshold) / self.width, 0.0)
+        return self.top * y * np.exp(1.0 - y)
+
+    def marginal(self, tokens: npt.ArrayLike) -> Array:
+        """Slope at a cap, value/token; 0 below the threshold and beyond the peak. O(n)."""
+        y = (np.asarray(tokens, dtype=np.float64) - self.threshold) / self.width
+        inside = (y >= 0.0) & (y < 1.0)
+        rest = 1.0 - np.where(inside, y, 1.0)
+        return self.top / self.width * rest * np.exp(rest)
+
+    def stationary(self, price: npt.ArrayLike) -> Array:
+        """Threshold + s (1 - W0(price s/top)), token. O(n)."""
+        # U'(x) = (top/s)(1 - y) exp(1 - y) = price.  With w = 1 - y:  w exp(w) = price s/top.
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            k = np.asarray(price, dtype=np.float64) * self.width / self.top
+        # Beyond e the stationary point lies below the threshold; a worthless curve (top 0) wants nothing.
+        k = np.where(k < np.e, k, np.e)
+        return self.threshold + self.width * (1.0 - w0(k))

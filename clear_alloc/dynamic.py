@@ -1,0 +1,112 @@
+"""Exact integer dynamic programme over whole tokens, for small cases."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from clear_alloc.curves import Array
+from clear_alloc.market import Index, Market, MenuSide, SmoothSide
+from clear_alloc.plan import Grant, grant_of
+
+__all__ = ["exact_grant", "table_cells"]
+
+
+def table_cells(market: Market, budget: float) -> float:
+    """Work of `exact_grant`: comparisons of one cap of one query against one budget. O(n)."""
+    free = max(np.floor(budget - market.total_floor), 0.0)
+    smooth = np.minimum(market.smooth.last_whole - market.smooth.floor, free) + 1.0
+    options = np.isfinite(market.menus.costs).sum(axis=1) + 1.0
+    sizes = np.sort(np.concatenate([smooth, options]))
+    # The largest two stages are put first and last, where one row of the table is enough.
+    return float(sizes[:-2].sum() * (free + 1.0) + sizes[-2:].sum())
+
+
+def exact_grant(market: Market, budget: float) -> Grant:
+    """The best whole caps there are. O(`table_cells`) time, O(n x budget) memory.
+
+    Bellman's recursion over queries: best(i, b) = max over caps c of best(i - 1, b - c) + U_i(c), on the tokens
+    above the floors. Of equally good caps the smallest is taken.
+    """
+    free = int(budget - market.total_floor)
+    smooth, menus = market.smooth, market.menus
+    stages = [_cap_options(smooth, row, free) for row in range(len(smooth))]
+    stages += [_menu_options(menus, row, free) for row in range(len(menus))]
+    order = np.argsort([len(stage.extra) for stage in stages], kind="stable")
+    order = np.concatenate([order[-1:], order[:-1]])
+    picks = np.zeros(len(stages), dtype=np.intp)
+    picks[order] = _picks([stages[k] for k in order], free)
+    caps, chosen = smooth.floor.copy(), menus.base.copy()
+    for row, pick in enumerate(picks[: len(smooth)]):
+        caps[row] = stages[row].decision[pick]
+    for row, pick in enumerate(picks[len(smooth) :]):
+        chosen[row] = stages[len(smooth) + row].decision[pick]
+    return grant_of(market, caps, chosen)
+
+
+class _Stage(NamedTuple):
+    """One query's options: tokens above its floor (rising, first 0), value, and the decision they stand for."""
+
+    extra: Index
+    value: Array
+    decision: Array | Index
+
+
+def _cap_options(side: SmoothSide, row: int, free: int) -> _Stage:
+    own = side.rows(np.array([row]))
+    floor = own.floor[0]
+    extra = np.arange(int(min(own.last_whole[0] - floor, free)) + 1)
+    value = own.curves.utility((floor + extra)[:, None])[:, 0]
+    useful = np.append(True, value[1:] > value[:-1])
+    return _Stage(extra[useful], value[useful], floor + extra[useful])
+
+
+def _menu_options(side: MenuSide, row: int, free: int) -> _Stage:
+    above = side.costs[row] - side.base_cost[row]
+    options = np.flatnonzero((above > 0) & (above <= free))
+    extra = np.concatenate([[0], above[options]]).astype(np.intp)
+    value = np.concatenate([[side.base_value[row]], side.values[row, options]])
+    return _Stage(extra, value, np.concatenate([[side.base[row]], options]))
+
+
+def _picks(stages: list[_Stage], free: int) -> list[int]:
+    """Index of the best option of each stage, by forward recursion and tracing back."""
+    best = np.zeros(free + 1)
+    tables: list[npt.NDArray[np.int32]] = []
+    for stage in stages[:-1]:
+        # The first stage starts from a table of zeros, where the best option in reach only grows with the budget.
+        pick, best = _first(stage, free) if not tables else _next(stage, best)
+        tables.append(pick.astype(np.int32))
+    picks, left = [], free
+    if stages:
+        last = stages[-1]
+        picks.append(int((best[free - last.extra] + last.value).argmax()))
+        left -= int(last.extra[picks[0]])
+    for stage, table in zip(reversed(stages[:-1]), reversed(tables), strict=True):
+        picks.append(int(table[left]))
+        left -= int(stage.extra[picks[-1]])
+    return picks[::-1]
+
+
+def _first(stage: _Stage, free: int) -> tuple[Index, Array]:
+    leader = np.maximum.accumulate(stage.value)
+    champion = np.searchsorted(leader, leader, side="left")  # the first option to reach the running maximum
+    reach = np.searchsorted(stage.extra, np.arange(free + 1), side="right") - 1
+    return champion[reach], stage.value[champion[reach]]
+
+
+def _next(stage: _Stage, best: Array) -> tuple[Index, Array]:
+    """One row per budget, one column per option: the value of the option plus the best of what it leaves."""
+    budgets, reach = np.arange(len(best)), int(stage.extra[-1])
+    padded = np.concatenate([np.full(reach, -np.inf), best])
+    run = stage.extra[1:]
+    if len(run) and (np.diff(run) == 1).all():  # consecutive caps: a view instead of a gather
+        view = np.lib.stride_tricks.sliding_window_view(padded[: len(padded) - int(run[0])], len(run))[:, ::-1]
+        total = np.column_stack([best, view + stage.value[1:]])
+        total[:, 0] += stage.value[0]
+    else:
+        total = padded[budgets[:, None] + (reach - stage.extra)] + stage.value
+    pick = total.argmax(axis=1)
+    return pick, total[budgets, pick]

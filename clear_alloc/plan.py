@@ -1,0 +1,112 @@
+"""A plan says who is funded and which option each menu takes; filling it spends the whole budget within it.
+
+With the funded set fixed the problem is concave, so it is cleared once more, now with the whole budget: leftovers go
+to the best marginal use.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from clear_alloc.curves import Array
+from clear_alloc.market import Bool, Index, Market, SmoothSide
+from clear_alloc.price import Clearing
+from clear_alloc.roots import COARSE, falling_root
+from clear_alloc.whole import whole_tokens
+
+__all__ = ["Grant", "Plan", "fill", "grant_of", "greedy_plan"]
+
+
+class Plan(NamedTuple):
+    """funded : smooth curves that leave their floor. chosen : option of each menu in order of cost, -1 none."""
+
+    funded: Bool
+    chosen: Index
+
+
+class Grant(NamedTuple):
+    """Whole caps of the smooth side, options of the menu side, and what they are worth together."""
+
+    caps: Array
+    chosen: Index
+    utility: float
+
+
+def grant_of(market: Market, caps: Array, chosen: Index) -> Grant:
+    """A grant with its utility; sums are exact, so that equal grants have equal worth. O(n)."""
+    smooth = market.smooth.curves.utility(caps).sum()
+    return Grant(caps, chosen, float(smooth + market.menus.value_of(chosen).sum()))
+
+
+def greedy_plan(market: Market, clearing: Clearing, budget: float) -> Plan:
+    """Everybody who wants tokens at the clearing price, then the marginal queries as far as they fit. O(n)."""
+    smooth, menus = market.smooth, market.menus
+    funded, chosen = smooth.entry_price > clearing.price, menus.choose(clearing.price)
+    left = budget - market.total_demand(clearing.price)
+    # Their demand appears between the two ends of the price bracket: all of it or none.
+    marginal = np.flatnonzero(smooth.jumps & (smooth.entry_price > clearing.low) & ~funded)
+    need = smooth.rows(marginal).wanted(clearing.low) - smooth.floor[marginal]
+    fits = int(np.searchsorted(np.cumsum(need), left, side="right"))
+    funded[marginal[:fits]] = True
+    left -= float(need[:fits].sum())
+    steps = menus.steps
+    edges = np.flatnonzero((steps.price > clearing.low) & (steps.price <= clearing.price))
+    fits = int(np.searchsorted(np.cumsum(steps.cost[edges]), left, side="right"))
+    chosen[steps.owner[edges[:fits]]] = steps.option[edges[:fits]]
+    return Plan(funded, chosen)
+
+
+def fill(market: Market, plan: Plan, budget: float, near: float) -> Grant | None:
+    """Spend the budget within a plan; None if the plan can't be paid.
+
+    near : value/token, a guess of the price at which the plan clears. O(n) per evaluation, about 8 of them.
+    """
+    smooth = market.smooth
+    fixed = float(market.menus.cost_of(plan.chosen).sum() + smooth.floor[~plan.funded].sum())
+    rows, pool = np.flatnonzero(plan.funded), budget - fixed
+    side = smooth if len(rows) == len(smooth) else smooth.rows(rows)
+    if float(side.start.sum()) > pool:
+        return None
+    caps = smooth.floor.copy()
+    if len(rows):
+        caps[rows] = whole_tokens(side, _water_fill(side, pool, near), pool)
+    return _leftovers_spent(market, grant_of(market, caps, plan.chosen), budget)
+
+
+def _leftovers_spent(market: Market, grant: Grant, budget: float) -> Grant:
+    """Tokens that the funded can't use go to the one cap or option where they are worth most, until none is."""
+    smooth, menus = market.smooth, market.menus
+    caps, chosen = grant.caps, grant.chosen.copy()
+    left = budget - float(caps.sum() + menus.cost_of(chosen).sum())
+    while left >= 1.0 and len(market):
+        raised = np.minimum(caps + left, smooth.last_whole)
+        gain = smooth.curves.utility(raised) - smooth.curves.utility(caps)
+        affordable = menus.costs - menus.cost_of(chosen)[:, None] <= left
+        upgrade = np.where(affordable, menus.values, -np.inf)
+        better = upgrade.max(axis=1, initial=-np.inf) - menus.value_of(chosen)
+        if max(gain.max(initial=0.0), better.max(initial=0.0)) <= 0.0:
+            break
+        if gain.max(initial=0.0) >= better.max(initial=0.0):
+            row = int(gain.argmax())
+            caps[row] = raised[row]
+        else:
+            row = int(better.argmax())
+            chosen[row] = upgrade[row].argmax()
+        left = budget - float(caps.sum() + menus.cost_of(chosen).sum())
+    return grant_of(market, caps, chosen)
+
+
+def _water_fill(side: SmoothSide, pool: float, near: float) -> Array:
+    """Caps on the concave branches that clear `pool`, real numbers."""
+    if float(side.stop.sum()) <= pool:
+        return side.stop.copy()
+    steepest = float(side.curves.marginal(side.start).max())
+    if steepest <= 0.0:
+        return side.start.copy()
+
+    def wanted(price: float) -> float:
+        return float(side.wanted(price).sum())
+
+    return side.wanted(falling_root(wanted, pool, steepest, near=near, drop=COARSE).high)

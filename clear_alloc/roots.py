@@ -1,0 +1,149 @@
+"""Where a falling step function passes a level: a bracket that always holds, on a fixed grid of numbers.
+
+The grid is the positive floats with a shortened mantissa. Because the answer is a pair of neighbours on that grid,
+it does not depend on the path by which it was found: a warm start, a different first guess or another machine
+give the same two numbers, and a lower level never gives a smaller root.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from clear_alloc.curves import Array
+from clear_alloc.errors import PriceNotConverged
+
+__all__ = ["COARSE", "FINE", "Bracket", "falling_root"]
+
+FINE = 12  # mantissa bits dropped: neighbours on the grid differ by 2**-40 of their size
+COARSE = 24  # 2**-28: enough where whole tokens are settled afterwards
+MAX_EVALUATIONS = 300
+_OCTAVE = 52
+
+
+class Bracket(NamedTuple):
+    """Neighbouring grid points with f(low) > level >= f(high)."""
+
+    low: float
+    high: float
+    evaluations: int
+
+
+def falling_root(
+    f: Callable[[float], float],
+    level: float,
+    high: float,
+    jumps: Array | None = None,
+    near: float | None = None,
+    drop: int = FINE,
+) -> Bracket:
+    """Bracket the point where the non-increasing `f` passes `level`, to neighbouring points of the grid.
+
+    f : falling step function on [0, inf); f(0) > level >= f(high) must hold.
+    jumps : sorted points where f may be discontinuous; elsewhere it is taken as continuous, which affects the
+        number of evaluations but never the answer.
+    near : a guess of the root; a good one saves evaluations, a bad one costs a few.
+    drop : mantissa bits that the grid leaves out; the bracket's relative width is 2**(drop - 52).
+
+    Bisection over the jumps, then regula falsi (Illinois) inside a bracket that bisection keeps:
+    about log2(len(jumps)) + 8 evaluations. Raises PriceNotConverged after MAX_EVALUATIONS.
+    """
+    search = _Search(f, level, _above(high, drop), drop)
+    if near is not None:
+        search.gallop(near)
+    if jumps is not None and len(jumps):
+        search.bisect_jumps(jumps)
+    search.close_in()
+    return Bracket(search.price(search.low), search.price(search.high), search.evaluations)
+
+
+def _above(x: float, drop: int) -> int:
+    """Index of the first grid point >= x > 0."""
+    bits: int = struct.unpack("<q", struct.pack("<d", x))[0]
+    return -(-bits >> drop)
+
+
+class _Search:
+    """One search: the bracket as grid indices, and the function's values at its ends."""
+
+    def __init__(self, f: Callable[[float], float], level: float, high: int, drop: int):
+        self.f, self.level, self.drop = f, level, drop
+        self.low, self.high = 0, high
+        self.f_low, self.f_high = math.inf, -math.inf
+        self.evaluations = 0
+
+    def price(self, index: int) -> float:
+        value: float = struct.unpack("<d", struct.pack("<q", index << self.drop))[0]
+        return value
+
+    def probe(self, index: int) -> bool:
+        """Evaluate at a grid point inside the bracket and shrink it; True if the point became the high end."""
+        if self.evaluations >= MAX_EVALUATIONS:
+            raise PriceNotConverged(self.price(self.low), self.price(self.high), self.evaluations)
+        self.evaluations += 1
+        value = self.f(self.price(index)) - self.level
+        if value > 0:
+            self.low, self.f_low = index, value
+            return False
+        self.high, self.f_high = index, value
+        return True
+
+    def gallop(self, near: float) -> None:
+        """Bracket the root from a guess, in steps that grow from 2 % until both sides are seen."""
+        if not 0.0 < near < self.price(self.high):
+            return
+        index, step = _above(near, self.drop), 1 << (_OCTAVE - self.drop - 5)
+        start_low, start_high = self.low, self.high
+        while self.low == start_low or self.high == start_high:
+            if not self.low < index < self.high:
+                return
+            index += -step if self.probe(index) else step
+            step *= 4
+
+    def bisect_jumps(self, jumps: Array) -> None:
+        """Shrink the bracket until no jump lies strictly inside it, or only the one at its high end."""
+        points = np.ascontiguousarray(jumps, dtype=np.float64).view(np.int64)
+        points = -(-points >> self.drop)
+        while True:
+            first = int(np.searchsorted(points, self.low, side="right"))
+            last = int(np.searchsorted(points, self.high, side="left"))
+            if first >= last:
+                break
+            self.probe(int(points[(first + last) // 2]))
+        # If f jumps across the level right at the high end, one look just below it ends the search.
+        if self.high - self.low > 1:
+            self.probe(self.high - 1)
+
+    def close_in(self) -> None:
+        """Regula falsi on a logarithmic scale; bisection whenever two steps fail to halve the bracket."""
+        self._leave_zero()
+        slow, kept = 0, 0  # steps that did not halve the bracket; end kept so far: -1 low, 1 high
+        stale = 1.0  # weight of the end that was kept twice in a row
+        while self.high - self.low > 1:
+            width = self.high - self.low
+            if slow >= 3 or not (math.isfinite(self.f_low) and math.isfinite(self.f_high)):
+                index, slow = (self.low + self.high) // 2, 0
+            else:
+                low, high = (stale, 1.0) if kept < 0 else (1.0, stale)
+                index = self._between(low * self.f_low, high * self.f_high)
+            side = -1 if self.probe(index) else 1
+            stale = stale / 2 if side == kept else 1.0
+            kept = side
+            slow = slow + 1 if 2 * (self.high - self.low) > width else 0
+
+    def _leave_zero(self) -> None:
+        """Find a positive low end: logarithms of the price need one."""
+        octaves = 1
+        while self.low == 0 and self.high > 1:
+            self.probe(max(1, self.high - (octaves << (_OCTAVE - self.drop))))
+            octaves *= 2
+
+    def _between(self, at_low: float, at_high: float) -> int:
+        log_low, log_high = math.log(self.price(self.low)), math.log(self.price(self.high))
+        share = at_low / (at_low - at_high)
+        guess = math.exp(log_low + share * (log_high - log_low))
+        return min(max(_above(guess, self.drop), self.low + 1), self.high - 1)
