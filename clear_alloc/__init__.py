@@ -30,8 +30,11 @@ from clear_alloc.errors import (
     PriceNotConverged,
     TooLarge,
 )
+from clear_alloc.fit import Fitted, FitReport, fit
+from clear_alloc.frontier import Frontier, frontier
 from clear_alloc.price import Status
 from clear_alloc.result import Allocation
+from clear_alloc.schema import Query
 
 __version__ = "0.1.0"
 
@@ -43,11 +46,14 @@ __all__ = [
     "ClearAllocError",
     "CumulativeSurge",
     "Curves",
+    "FitReport",
+    "Fitted",
     "InvalidArgument",
     "LognormalArrival",
     "Menu",
     "NotSupported",
     "PriceNotConverged",
+    "Query",
     "ShiftedSurge",
     "Status",
     "TooLarge",
@@ -55,6 +61,8 @@ __all__ = [
     "concatenate",
     "cutoff_plus_pad",
     "exact",
+    "fit",
+    "frontier",
     "proportional",
     "uniform",
 ]

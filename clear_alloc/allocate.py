@@ -16,7 +16,7 @@ from clear_alloc.market import Market
 from clear_alloc.plan import Grant, fill, grant_of, greedy_plan
 from clear_alloc.price import Clearing, clearing_price
 from clear_alloc.problem import CurvesLike, Problem, read_problem
-from clear_alloc.result import Allocation, allocation_of
+from clear_alloc.result import Allocation, Bound, allocation_of, bound_at, lowest
 from clear_alloc.simple import proportional_grant, uniform_grant
 
 __all__ = ["allocate"]
@@ -91,17 +91,17 @@ def allocate(
     problem = read_problem(curves, budget, min_tokens, max_tokens, ids)
     clearing = clearing_price(problem.market, float(np.floor(problem.budget)))
     grant, bound = _best(problem, clearing)
-    return allocation_of(problem, "allocate", grant, clearing.price, bound, clearing.status)
+    return allocation_of(problem, "allocate", grant, clearing, bound)
 
 
-def _best(problem: Problem, clearing: Clearing) -> tuple[Grant, float]:
+def _best(problem: Problem, clearing: Clearing) -> tuple[Grant, Bound]:
     """The best grant found, and the lowest dual value seen."""
     market, budget = problem.market, float(np.floor(problem.budget))
-    bound = min(market.dual_bound(price, budget) for price in {clearing.price, clearing.low})
+    bound = lowest(bound_at(market, price, budget) for price in (clearing.price, clearing.low))
     if table_cells(market, budget) <= EXACT_CELLS:
         return exact_grant(market, budget), bound
     within, own = _within_reach(market, clearing, budget)
-    bound = min(bound, within.dual_bound(own.price, budget))
+    bound = lowest([bound, bound_at(within, own.price, budget)])
     grant = _repaired(within, own, budget)
     # Dominance is a promise, so the baselines are always candidates.
     rivals = (uniform_grant(market, budget), proportional_grant(market, budget))

@@ -15,7 +15,7 @@ from clear_alloc.market import Market
 from clear_alloc.plan import Grant
 from clear_alloc.price import clearing_price
 from clear_alloc.problem import CurvesLike, read_problem
-from clear_alloc.result import Allocation, allocation_of
+from clear_alloc.result import Allocation, allocation_of, bound_at
 from clear_alloc.simple import grant_within, proportional_grant, uniform_grant
 
 __all__ = ["cutoff_plus_pad", "exact", "proportional", "uniform"]
@@ -83,9 +83,8 @@ def _baseline(
     )
     market, pool = problem.market, float(np.floor(problem.budget))
     clearing = clearing_price(market, pool)
-    bound = market.dual_bound(clearing.price, pool)
-    price = clearing.price if name == "exact" else float("nan")
-    return allocation_of(problem, name, rule(market, pool), price, bound, clearing.status)
+    bound = bound_at(market, clearing.price, pool)
+    return allocation_of(problem, name, rule(market, pool), clearing, bound)
 
 
 def _exact_grant(market: Market, budget: float) -> Grant:

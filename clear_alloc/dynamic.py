@@ -16,7 +16,7 @@ __all__ = ["exact_grant", "table_cells"]
 
 def table_cells(market: Market, budget: float) -> float:
     """Work of `exact_grant`: comparisons of one cap of one query against one budget. O(n)."""
-    free = max(np.floor(budget - market.total_floor), 0.0)
+    free = _free(market, budget)
     smooth = np.minimum(market.smooth.last_whole - market.smooth.floor, free) + 1.0
     options = np.isfinite(market.menus.costs).sum(axis=1) + 1.0
     sizes = np.sort(np.concatenate([smooth, options]))
@@ -30,7 +30,7 @@ def exact_grant(market: Market, budget: float) -> Grant:
     Bellman's recursion over queries: best(i, b) = max over caps c of best(i - 1, b - c) + U_i(c), on the tokens
     above the floors. Of equally good caps the smallest is taken.
     """
-    free = int(budget - market.total_floor)
+    free = int(_free(market, budget))
     smooth, menus = market.smooth, market.menus
     stages = [_cap_options(smooth, row, free) for row in range(len(smooth))]
     stages += [_menu_options(menus, row, free) for row in range(len(menus))]
@@ -44,6 +44,14 @@ def exact_grant(market: Market, budget: float) -> Grant:
     for row, pick in enumerate(picks[len(smooth) :]):
         chosen[row] = stages[len(smooth) + row].decision[pick]
     return grant_of(market, caps, chosen)
+
+
+def _free(market: Market, budget: float) -> float:
+    """Whole tokens above the floors that can be used at all: a table longer than that would be idle."""
+    smooth, menus = market.smooth, market.menus
+    dearest = np.where(np.isfinite(menus.costs), menus.costs, menus.base_cost[:, None]).max(axis=1, initial=0.0)
+    usable = float((smooth.last_whole - smooth.floor).sum() + (dearest - menus.base_cost).sum())
+    return max(min(float(np.floor(budget - market.total_floor)), usable), 0.0)
 
 
 class _Stage(NamedTuple):

@@ -129,8 +129,9 @@ class MenuSide:
                 "min_tokens", low, f"a floor that an option of the menu meets within {high:,.15g} tokens",
                 "lower min_tokens, raise max_tokens or add an option", row,
             )  # fmt: skip
-        # Costs are sorted and, among equals, the best comes first; a free option counts if it is worth anything.
-        first = np.where(allowed, self.costs, np.inf).argmin(axis=1)
+        # Rounding up can make costs equal: the best of the cheapest. A free option counts if it is worth anything.
+        cheapest = self.costs.min(axis=1, initial=np.inf)
+        first = np.where(self.costs == cheapest[:, None], self.values, -np.inf).argmax(axis=1)
         rows = np.arange(len(first))
         free = (self.costs[rows, first] == 0) & (self.values[rows, first] > 0)
         return np.where(forced | free, first, -1)
@@ -154,6 +155,11 @@ class MenuSide:
     def given_order(self, chosen: Index) -> Index:
         """Indices into the lists as the caller passed them, -1 for none."""
         return np.where(chosen >= 0, self.menu.order[np.arange(len(self)), chosen], -1)
+
+    def from_given(self, choice: Index) -> Index:
+        """The inverse of `given_order`; -1 also for an index that is no option of the menu."""
+        found = (self.menu.order == choice[:, None]) & np.isfinite(self.costs)
+        return np.where(found.any(axis=1), found.argmax(axis=1), -1)
 
 
 class Market:

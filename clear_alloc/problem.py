@@ -98,9 +98,14 @@ def _column(argument: str, values: npt.ArrayLike, n: int) -> Array:
 def _names(ids: Iterable[Any] | None, n: int) -> tuple[Any, ...] | None:
     if ids is None:
         return None
+    if isinstance(ids, (str, bytes)) or not isinstance(ids, Iterable):
+        raise InvalidArgument("ids", ids, f"{n} names, one per query", "pass a list of ids")
     names = tuple(ids.tolist() if isinstance(ids, np.ndarray) else ids)
     if len(names) != n:
         raise InvalidArgument("ids", f"of length {len(names)}", f"length {n}", "pass one id per query")
+    row = next((row for row, name in enumerate(names) if name.__hash__ is None), None)
+    if row is not None:
+        raise InvalidArgument("ids", names[row], "strings, integers or other hashable names", "convert the id", row)
     if len(set(names)) < n:
         seen: dict[Any, int] = {}
         for row, name in enumerate(names):

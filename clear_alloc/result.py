@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,12 +13,33 @@ from clear_alloc.curves import Array
 from clear_alloc.errors import AuditFailed
 from clear_alloc.market import Bool, Market
 from clear_alloc.plan import Grant
-from clear_alloc.price import Status
+from clear_alloc.price import Clearing, Status
 from clear_alloc.problem import Problem
 
-__all__ = ["UTILITY_RTOL", "Allocation", "allocation_of"]
+__all__ = ["UTILITY_RTOL", "Allocation", "Bound", "allocation_of", "bound_at", "lowest"]
 
 UTILITY_RTOL = 1e-9  # of the upper bound: what rounding may do to a sum of utilities
+_JUST_BELOW = 1.0 - 2.0**-38  # of the price: past the low end of its bracket
+_DEMAND_RTOL = 1e-12  # what rounding may do to a sum of demands
+_PRICED = ("allocate", "exact")  # policies whose allocation a price explains
+
+
+class Bound(NamedTuple):
+    """A dual value, which no allocation exceeds, and what it is the dual of."""
+
+    value: float
+    price: float
+    market: Market
+
+
+def bound_at(market: Market, price: float, budget: float) -> Bound:
+    """The dual value at a price, value/token. O(n)."""
+    return Bound(market.dual_bound(price, budget), price, market)
+
+
+def lowest(bounds: Iterable[Bound]) -> Bound:
+    """The bound that certifies most."""
+    return min(bounds, key=lambda bound: bound.value)
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
@@ -34,7 +56,7 @@ class Allocation:
         The dual price, value/token: lowest price seen at which demand fits the budget; what one more token would
         buy. NaN where a baseline knows no price.
     utility : float
-        Sum of the curves' values at `tokens`, value.
+        Sum of the curves' values at `tokens`, of the chosen options' values for menus.
     upper_bound : float
         No allocation within the budget is worth more, value.
     budget, spent : float
@@ -59,6 +81,7 @@ class Allocation:
     choice: npt.NDArray[np.int64] | None
     policy: str
     _market: Market
+    _bound: Bound
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -70,48 +93,56 @@ class Allocation:
 
     def audit(self) -> None:
         """Recompute every promise from the curves and the tokens; raise AuditFailed at the first broken one. O(n)."""
-        market = self._market
-        tokens, whole = self.tokens.astype(np.float64), self.tokens.dtype == np.int64
-        _promise("tokens are whole and one per query", whole and len(tokens) == len(market), f"{self.tokens.dtype}")
-        total = float(tokens.sum())
+        n, whole = len(self._market), self.tokens.dtype == np.int64
+        _promise("tokens are whole and one per query", whole and len(self) == n, f"{self.tokens.dtype}")
+        named = self.ids is None or len(set(self.ids)) == len(self.ids) == n
+        _promise("ids are unique and one per query", named, f"they are {self.ids}")
+        total = float(self.tokens.sum())
         _promise(
-            f"caps sum to at most {self.budget:,.15g} tokens",
-            total <= self.budget,
-            f"they sum to {total:,.15g}",
+            f"caps sum to at most {self.budget:,.15g} tokens", total <= self.budget, f"they sum to {total:,.15g}"
         )
         _promise("spent is the sum of the caps", total == self.spent, f"{self.spent:,.15g} against {total:,.15g}")
-        self._audit_bounds(tokens)
-        value = float(market.curves.utility(tokens).sum())
-        slack = UTILITY_RTOL * max(abs(self.upper_bound), abs(value))
-        _promise(
-            "utility is that of the caps",
-            abs(value - self.utility) <= slack,
-            f"{self.utility} against {value}",
-        )
-        _promise("no utility exceeds the upper bound", self.gap >= 0, f"the gap is {self.gap}")
-        _promise("the price is not negative", not self.price < 0, f"it is {self.price}")
-        paid = (tokens > 0) if self.choice is None else (tokens > 0) | (self.choice >= 0)
-        _promise("funded is who gets something", bool((paid == self.funded).all()), "the two differ")
-        if self.policy == "allocate":
-            self._audit_dual(slack)
+        self._audit_caps(self.tokens.astype(np.float64))
+        self._audit_bound()
+        self._audit_price()
 
-    def _audit_bounds(self, tokens: Array) -> None:
-        low, high = self._market.floor, self._market.cap
-        outside = np.flatnonzero((tokens < low) | (tokens > high))
+    def _audit_caps(self, tokens: Array) -> None:
+        market, menus = self._market, self._market.menus
+        outside = np.flatnonzero((tokens < market.floor) | (tokens > market.cap))
         found = f"query {outside[0]} has {self.tokens[outside[0]]}" if len(outside) else ""
         _promise("every cap is between min_tokens and max_tokens", not len(outside), found)
+        choice = np.full(len(market), -1) if self.choice is None else self.choice
+        paid = (tokens > 0) | (choice >= 0)
+        same = self.funded.shape == paid.shape and bool((paid == self.funded).all())
+        _promise("funded is who gets something", same, "the two differ")
+        options = menus.from_given(choice[market.menu_rows])
+        costs = tokens[market.menu_rows]
+        same = bool((menus.cost_of(options) == costs).all() and (choice[market.smooth_rows] == -1).all())
+        _promise("the tokens of a menu are the cost of its choice", same, "the two differ")
+        value = float(market.smooth.curves.utility(tokens[market.smooth_rows]).sum() + menus.value_of(options).sum())
+        kept = abs(value - self.utility) <= UTILITY_RTOL * abs(value)
+        _promise("utility is that of the caps", kept, f"{self.utility} against {value}")
 
-    def _audit_dual(self, slack: float) -> None:
-        market = self._market
-        demand = market.total_demand(self.price)
-        fits = demand <= self.budget
-        _promise("demand at the price fits the budget", fits, f"{demand:,.15g} tokens against {self.budget:,.15g}")
-        bound = market.dual_bound(self.price, self.budget)
-        _promise(
-            "the upper bound is a dual value",
-            self.upper_bound <= bound + slack,
-            f"{self.upper_bound} > {bound}",
-        )
+    def _audit_bound(self) -> None:
+        bound = self._bound
+        value = max(bound.market.dual_bound(bound.price, float(np.floor(self.budget))), self.utility)
+        kept = abs(self.upper_bound - value) <= UTILITY_RTOL * abs(value)
+        _promise("the upper bound is a dual value", kept, f"{self.upper_bound} against {value}")
+        _promise("no utility exceeds the upper bound", self.gap >= 0, f"the gap is {self.gap}")
+
+    def _audit_price(self) -> None:
+        market, pool = self._market, float(np.floor(self.budget))
+        slack = market.total_demand(0.0) <= pool
+        status = Status.EMPTY if not len(self) else Status.SLACK if slack else Status.CLEARED
+        _promise("the status says how the price was found", self.status is status, f"{self.status}, not {status}")
+        if self.policy not in _PRICED:
+            _promise(f"{self.policy} knows no price", bool(np.isnan(self.price)), f"it is {self.price}")
+            return
+        demand = market.total_demand(self.price) if self.price >= 0 else np.inf
+        _promise("demand at the price fits the budget", demand <= pool, f"{demand:,.15g} tokens against {pool:,.15g}")
+        below = market.total_demand(self.price * _JUST_BELOW)
+        least = self.price == 0 if slack else below >= pool * (1.0 - _DEMAND_RTOL)
+        _promise("no lower price fits the budget", least, f"{below:,.15g} tokens are wanted just below it")
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain numbers, lists and strings, ready for JSON; NaN becomes None."""
@@ -144,9 +175,7 @@ def _promise(promise: str, kept: bool, found: str) -> None:
         raise AuditFailed(promise, found)
 
 
-def allocation_of(
-    problem: Problem, policy: str, grant: Grant, price: float, bound: float, status: Status
-) -> Allocation:
+def allocation_of(problem: Problem, policy: str, grant: Grant, clearing: Clearing, bound: Bound) -> Allocation:
     """The public result of a grant, in the caller's order of queries. O(n)."""
     market = problem.market
     tokens = np.empty(len(market), dtype=np.int64)
@@ -160,14 +189,15 @@ def allocation_of(
     return Allocation(
         tokens=tokens,
         funded=funded,
-        price=price,
+        price=clearing.price if policy in _PRICED else float("nan"),
         utility=grant.utility,
-        upper_bound=max(bound, grant.utility),  # rounding must not put a bound below what was reached
+        upper_bound=max(bound.value, grant.utility),  # rounding must not put a bound below what was reached
         budget=problem.budget,
         spent=float(tokens.sum()),
-        status=status,
+        status=clearing.status,
         ids=problem.ids,
         choice=choice,
         policy=policy,
         _market=market,
+        _bound=bound,
     )

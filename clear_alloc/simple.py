@@ -25,6 +25,7 @@ def proportional_grant(market: Market, budget: float) -> Grant:
 
 def _in_shares(market: Market, budget: float, share: Array) -> Grant:
     """The largest scale at which whole caps of scale x share, kept between floor and cap, fit the budget."""
+    share = share / share.max(initial=1e-300)  # shares near the smallest float would overflow the scale
     total = float(share.sum())
     if not market.floor.any():
         return grant_within(market, np.floor(share * (budget / total)) if total > 0 else share)

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from clear_alloc.errors import InvalidArgument
 
-__all__ = ["MAX_TOKENS", "MIN_SCALE", "Array", "at_least", "broadcast", "column", "positive", "probability"]
+__all__ = [
+    "MAX_TOKENS",
+    "MIN_SCALE",
+    "Array",
+    "as_given",
+    "at_least",
+    "broadcast",
+    "column",
+    "positive",
+    "probability",
+    "resolvable",
+]
 
 Array = npt.NDArray[np.float64]
 
@@ -17,10 +29,16 @@ MAX_TOKENS = 2.0**53  # float64 counts whole tokens exactly up to here
 MIN_SCALE = 1e-12  # tokens; a narrower curve is a unit mistake and would overflow its own slope
 
 
+def as_given(values: npt.ArrayLike) -> npt.NDArray[Any]:
+    """An array in which numbers beside a string are still numbers, so that errors can name the string."""
+    raw = np.asarray(values)
+    return np.asarray(values, dtype=object) if raw.dtype.kind in "SU" else raw
+
+
 def column(argument: str, values: npt.ArrayLike) -> Array:
     """`values` as a float64 array of one dimension (a scalar becomes shape (1,)), every entry finite."""
     try:
-        raw = np.asarray(values)
+        raw = as_given(values)
         if raw.dtype.kind not in "biuf" and raw.size:
             raw = np.array([_number(argument, i, v) for i, v in enumerate(raw.ravel())])
         array = np.atleast_1d(raw.astype(np.float64))
@@ -61,6 +79,15 @@ def positive(argument: str, values: npt.ArrayLike, unit: str = "tokens") -> Arra
     good = (array >= MIN_SCALE) & (array <= MAX_TOKENS)
     check(argument, array, good, f"{MIN_SCALE:g} to 2**53 {unit}", "give the curve a positive scale")
     return array
+
+
+def resolvable(width: Array, threshold: Array) -> None:
+    """Refuse a width that rounding loses when it is added to its threshold: no cap would reach the top."""
+    if len(width) in (1, len(threshold)) or len(threshold) == 1:
+        good = width >= np.spacing(threshold)
+        seen = np.broadcast_to(width, good.shape)
+        allowed = "at least the spacing of floating-point numbers at the threshold"
+        check("width", seen, good, allowed, "widen the curve, or pass the step as a ca.Menu with one option")
 
 
 def at_least(argument: str, values: npt.ArrayLike, least: float, unit: str) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clear_alloc.curves.base import Accounting, Smooth, require_reserved
-from clear_alloc.curves.columns import MAX_TOKENS, Array, at_least, positive, probability
+from clear_alloc.curves.columns import MAX_TOKENS, Array, at_least, positive, probability, resolvable
 from clear_alloc.curves.lambert import w_minus_one
 
 __all__ = ["CumulativeSurge"]
@@ -62,6 +62,7 @@ class CumulativeSurge(Smooth):
             "width": positive("width", width),
             "solvability": probability("solvability", solvability),
         }
+        resolvable(columns["width"], columns["threshold"])
         self._store(columns, weight)
 
     @cached_property

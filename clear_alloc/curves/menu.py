@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clear_alloc.curves.base import Accounting, Curves, require_reserved
-from clear_alloc.curves.columns import Array, at_least
+from clear_alloc.curves.columns import MIN_SCALE, Array, as_given, at_least, check
 from clear_alloc.curves.envelope import Steps, envelope
 from clear_alloc.errors import InvalidArgument
 
@@ -31,7 +31,7 @@ class Menu(Curves):
     >>> menu.utility([400, 1500])
     array([0.5, 0.9])
     >>> menu.demand(price=7e-4)
-    array([ 300.,    0.])
+    array([300.,   0.])
     """
 
     family: ClassVar[str] = "menu"
@@ -159,13 +159,18 @@ class Menu(Curves):
 
 
 def _flatten(argument: str, lists: RaggedLike) -> tuple[npt.NDArray[np.intp], Array]:
-    rows = [np.atleast_1d(np.asarray(row)) for row in lists]
+    if isinstance(lists, (str, bytes)) or not isinstance(lists, Iterable):
+        raise InvalidArgument(argument, lists, "one list of numbers per query", "pass a list of lists")
+    rows = [np.atleast_1d(as_given(row)) for row in lists]
     lengths = np.fromiter((len(row) for row in rows), dtype=np.intp, count=len(rows))
     if (lengths == 0).any():
         remedy = "give every query at least one option or leave it out"
         raise InvalidArgument(argument, "an empty list", "one or more options", remedy, int(np.argmin(lengths)))
     try:
         flat = at_least(argument, np.concatenate(rows) if rows else np.empty(0), 0.0, "tokens or value")
+        if argument == "costs":
+            allowed = f"0, or {MIN_SCALE:g} to 2**53 tokens"
+            check(argument, flat, (flat == 0.0) | (flat >= MIN_SCALE), allowed, "check the unit of the costs")
     except InvalidArgument as error:  # the flat position means nothing to the caller: name the query
         if error.row is None:
             raise

@@ -9,9 +9,18 @@ import numpy as np
 import numpy.typing as npt
 
 from clear_alloc.curves.base import Accounting, Smooth, require_reserved
-from clear_alloc.curves.columns import MAX_TOKENS, Array, at_least, column, positive, probability
+from clear_alloc.curves.columns import (
+    MAX_TOKENS,
+    Array,
+    at_least,
+    broadcast,
+    check,
+    column,
+    positive,
+    probability,
+    resolvable,
+)
 from clear_alloc.curves.lambert import w0
-from clear_alloc.errors import InvalidArgument
 
 __all__ = ["ShiftedSurge"]
 
@@ -33,7 +42,7 @@ class ShiftedSurge(Smooth):
     >>> curves.utility([400, 900])
     array([0.8, 0. ])
     >>> curves.demand(price=1e-3).round(1)
-    array([358.5,   0. ])
+    array([359.2,   0. ])
     """
 
     family: ClassVar[str] = "shifted_surge"
@@ -51,6 +60,7 @@ class ShiftedSurge(Smooth):
             "width": positive("width", width),
             "peak": probability("peak", peak),
         }
+        resolvable(columns["width"], columns["threshold"])
         self._store(columns, weight)
 
     @classmethod
@@ -62,14 +72,16 @@ class ShiftedSurge(Smooth):
         The height alpha/(beta e) of a latent utility may exceed 1; what exceeds 1 is carried by `weight`, so
         that the utility is the paper's to the last bit of meaning.
         """
-        slopes, rates = column("alpha", alpha), column("beta", beta)
-        for name, array in (("alpha", slopes), ("beta", rates)):
-            if not (array > 0).all():
-                row = int(np.argmin(array > 0))
-                raise InvalidArgument(name, array[row], "above 0", "give the surge a positive slope and decay", row)
-        width = 1.0 / rates
-        height = slopes * width / np.e
-        return cls(threshold, width, np.minimum(height, 1.0), np.maximum(height, 1.0) * column("weight", weight))
+        given = {"alpha": alpha, "beta": beta, "weight": weight}
+        columns = broadcast({name: column(name, values) for name, values in given.items()})
+        for name in ("alpha", "beta"):
+            check(name, columns[name], columns[name] > 0, "above 0", "give the surge a positive slope and decay")
+        with np.errstate(over="ignore"):
+            width = 1.0 / columns["beta"]
+            height = columns["alpha"] * width / np.e
+        allowed = "alpha/(beta e) and 1/beta at most 2**53"
+        check("beta", columns["beta"], (height <= MAX_TOKENS) & (width <= MAX_TOKENS), allowed, "check the units")
+        return cls(threshold, width, np.minimum(height, 1.0), np.maximum(height, 1.0) * columns["weight"])
 
     @cached_property
     def top(self) -> Array:

@@ -1,0 +1,184 @@
+"""The three file formats, told apart by suffix: what is on disk against plain rows and columns."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from pydantic import BaseModel
+
+from clear_alloc.errors import BadRow, InvalidArgument
+from clear_alloc.extras import optional
+from clear_alloc.files.atomic import replacing
+from clear_alloc.schema import LISTS, TEXTS
+
+__all__ = [
+    "CSV",
+    "JSONL",
+    "PARQUET",
+    "check_header",
+    "format_of",
+    "json_lines",
+    "parquet_table",
+    "table_rows",
+    "write_columns",
+]
+
+JSONL, CSV, PARQUET = "jsonl", "csv", "parquet"
+_SUFFIXES = {".jsonl": JSONL, ".ndjson": JSONL, ".csv": CSV, ".parquet": PARQUET}
+
+Columns = Mapping[str, Sequence[Any]]
+
+
+def format_of(path: str | os.PathLike[str]) -> str:
+    """`JSONL`, `CSV` or `PARQUET` by the suffix of `path`; `InvalidArgument` for any other suffix."""
+    suffix = Path(path).suffix.lower()
+    if suffix not in _SUFFIXES:
+        remedy = "rename the file or convert it"
+        raise InvalidArgument(f"the suffix of {os.fspath(path)}", suffix, ", ".join(_SUFFIXES), remedy)
+    return _SUFFIXES[suffix]
+
+
+def json_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Line number and content of every line that is not blank."""
+    with path.open("rb") as stream:
+        for number, line in enumerate(stream, start=1):
+            content = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
+            if content.strip():
+                yield number, content
+
+
+def table_rows(path: Path, model: type[BaseModel]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Number (1 = the first below the header) and cells of every CSV row that is not blank.
+
+    An empty cell is no cell. Lists are JSON in a cell: `[0, 300]`. Cells that `model` doesn't know stay text.
+    """
+    number = 0
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            reader = csv.reader(stream, strict=True)
+            header = next(reader, [])
+            if header:
+                check_header(path, header, model)
+            for number, cells in enumerate(reader, start=1):
+                if cells:
+                    yield number, _row(path, number, header, cells)
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise BadRow(str(path), number + 1, f"the text can't be read as CSV in UTF-8 ({error}); repair it") from error
+
+
+def check_header(path: Path, header: Sequence[str], model: type[BaseModel]) -> None:
+    """`InvalidArgument` for a column that is missing, stands twice, or is unknown where that is forbidden."""
+    where, known = f"a column of {path}", ", ".join(model.model_fields)
+    for name in header:
+        if header.count(name) > 1:
+            raise InvalidArgument(where, name, "each name once", "rename or remove one of the columns")
+        if name not in model.model_fields and model.model_config.get("extra") == "forbid":
+            raise InvalidArgument(where, name, known, "rename or remove the column")
+    absent = [name for name, field in model.model_fields.items() if field.is_required() and name not in header]
+    if absent:
+        remedy = f"add or rename a column to {absent[0]!r}"
+        raise InvalidArgument(f"the header of {path}", list(header), f"at least {known_required(model)}", remedy)
+
+
+def known_required(model: type[BaseModel]) -> str:
+    """Names of the columns that `model` can't do without."""
+    return ", ".join(name for name, field in model.model_fields.items() if field.is_required())
+
+
+def _row(path: Path, number: int, header: list[str], cells: list[str]) -> dict[str, Any]:
+    if len(cells) != len(header):
+        reason = f"it has {len(cells)} cells; allowed: {len(header)}, as the header; quote cells that hold commas"
+        raise BadRow(str(path), number, reason)
+    return {name: _value(name, text) for name, text in zip(header, cells, strict=True) if text}
+
+
+def _value(name: str, text: str) -> object:
+    # What doesn't spell a value stays text, for the schema to refuse by its name.
+    if name in TEXTS or "_" in text:  # Python reads 1_000 as a number, nobody else does
+        return text
+    if name in LISTS:
+        return _parsed_list(text)
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    try:
+        return int(text) if text.isdigit() else float(text)
+    except ValueError:
+        return text
+
+
+def _parsed_list(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def parquet_table(path: Path, model: type[BaseModel]) -> Any:
+    """A pyarrow table with those columns of the file that `model` knows."""
+    parquet = optional("pyarrow.parquet", "cli", "reading Parquet")
+    arrow = optional("pyarrow", "cli", "reading Parquet")
+    try:
+        with path.open("rb") as stream:
+            file = parquet.ParquetFile(stream)
+            check_header(path, file.schema_arrow.names, model)
+            return file.read(columns=[name for name in file.schema_arrow.names if name in model.model_fields])
+    except (arrow.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        remedy = f"write it again ({str(error).splitlines()[0]})"
+        raise InvalidArgument(f"the content of {path}", "not Parquet", "a Parquet file", remedy) from error
+
+
+def write_columns(path: str | os.PathLike[str], columns: Columns) -> None:
+    """Write columns of equal length, atomically; None is an empty cell, or an absent key in JSONL. O(n).
+
+    Raises
+    ------
+    InvalidArgument
+        The suffix is unknown, or `path` is not a regular file.
+    NotSupported
+        Parquet is asked for and pyarrow is not installed.
+    OSError
+        As `replacing`.
+    """
+    write = {JSONL: _write_json_lines, CSV: _write_csv, PARQUET: _write_parquet}[format_of(path)]
+    with replacing(path) as stream:
+        write(stream, columns)
+
+
+def _rows(columns: Columns) -> Iterator[tuple[Any, ...]]:
+    return zip(*columns.values(), strict=True)
+
+
+def _write_json_lines(stream: BinaryIO, columns: Columns) -> None:
+    names = tuple(columns)
+    for row in _rows(columns):
+        present = {name: value for name, value in zip(names, row, strict=True) if value is not None}
+        stream.write(json.dumps(present, ensure_ascii=False, allow_nan=False).encode() + b"\n")
+
+
+def _write_csv(stream: BinaryIO, columns: Columns) -> None:
+    text = io.TextIOWrapper(stream, encoding="utf-8", newline="")
+    writer = csv.writer(text)  # its line end, \r\n, makes it quote a lone \r too
+    writer.writerow(columns)
+    writer.writerows([_cell(value) for value in row] for row in _rows(columns))
+    text.detach()
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return json.dumps(value) if isinstance(value, list) else value
+
+
+def _write_parquet(stream: BinaryIO, columns: Columns) -> None:
+    parquet = optional("pyarrow.parquet", "cli", "writing Parquet")
+    arrow = optional("pyarrow", "cli", "writing Parquet")
+    table = arrow.table({name: arrow.array(values) for name, values in columns.items()})
+    parquet.write_table(table, stream)

@@ -1,0 +1,6 @@
+"""Rollouts in, curves out: recorded completions become reasoning-utility curves, with a report."""
+
+from clear_alloc.fit.fitting import FAMILIES, Fitted, fit
+from clear_alloc.fit.report import FitReport
+
+__all__ = ["FAMILIES", "FitReport", "Fitted", "fit"]

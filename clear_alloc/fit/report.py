@@ -1,0 +1,158 @@
+"""How far to trust each fitted curve."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import compress
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from clear_alloc.fit.lengths import Lengths
+from clear_alloc.fit.rollouts import Array, Rollouts
+from clear_alloc.fit.solvability import Solvability
+from clear_alloc.fit.surges import Shape
+
+__all__ = ["FLAGS", "FitReport", "make_report"]
+
+Counts = npt.NDArray[np.int64]
+
+FLAGS = {
+    "single_rollout": "one rollout: the curve is mostly the pool's",
+    "never_solved": "no rollout is right: the solvability is the pool's, pulled down by the failures",
+    "always_solved": "every finished rollout is right: the solvability is pulled up, and stays below 1",
+    "none_finished": "every rollout was stopped by its cap: only a lower limit of the length is known",
+    "beyond_caps": "the median lies above every length seen: an extrapolation",
+}
+
+
+@dataclass(frozen=True)
+class FitReport:
+    """What went into each curve. Arrays have shape (queries,), in the order of `ids`.
+
+    n, solved, censored, empty : rollouts, right ones, those stopped by their cap, those of 0 tokens.
+    log_median_error, log_spread_error : posterior standard deviations, natural log.
+    solvability_error : posterior standard deviation of the chance.
+    flagged : for each name in FLAGS, the queries it holds for.
+    pooled, errors : what the queries share, and standard errors of it where there are any.
+    notes : sentences on the fit as a whole.
+    """
+
+    family: str
+    ids: list[str] | list[int]
+    n: Counts
+    solved: Counts
+    censored: Counts
+    empty: Counts
+    log_median_error: Array
+    log_spread_error: Array
+    solvability_error: Array
+    flagged: Mapping[str, npt.NDArray[np.bool_]]
+    pooled: Mapping[str, float]
+    errors: Mapping[str, float]
+    notes: tuple[str, ...] = field(default=())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers, strings, lists and dicts, ready for JSON. O(queries)."""
+        columns = (
+            "n",
+            "solved",
+            "censored",
+            "empty",
+            "log_median_error",
+            "log_spread_error",
+            "solvability_error",
+        )
+        values = (getattr(self, name).tolist() for name in columns)
+        names = list(self.flagged)
+        marks = np.stack([self.flagged[name] for name in names], axis=1).tolist()
+        queries = [
+            {"id": id_, **dict(zip(columns, row, strict=True)), "flags": list(compress(names, mark))}
+            for id_, mark, *row in zip(self.ids, marks, *values, strict=True)
+        ]
+        return {
+            "family": self.family,
+            "pooled": dict(self.pooled),
+            "errors": dict(self.errors),
+            "notes": list(self.notes),
+            "queries": queries,
+        }
+
+    def __str__(self) -> str:
+        total = self.n.sum()
+        lines = [
+            f"{total:,} rollouts of {len(self.ids):,} queries ({self.family})",
+            f"right {self.solved.sum() / total:.1%}, stopped by their cap {self.censored.sum() / total:.1%}",
+        ]
+        for name, value in self.pooled.items():
+            error = f" +- {self.errors[name]:.2g}" if name in self.errors else ""
+            lines.append(f"  {name.replace('_', ' '):<24}{value:.4g}{error}")
+        lines += [f"  {mask.sum():,} queries: {FLAGS[name]}" for name, mask in self.flagged.items() if mask.any()]
+        return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
+
+    __repr__ = __str__
+
+
+def make_report(
+    data: Rollouts,
+    timed: npt.NDArray[np.bool_],
+    family: str,
+    lengths: Lengths,
+    solved: Solvability,
+    shape: Shape | None,
+) -> FitReport:
+    """Count, flag and name; `timed` marks the rollouts whose length was used. O(rollouts)."""
+    n, right, censored, empty = (
+        data.per_query(values).astype(np.int64)
+        for values in (np.ones(len(data.query)), data.right, data.censored, data.tokens == 0)
+    )
+    longest = np.zeros(len(data.ids))
+    np.maximum.at(longest, data.query, data.tokens)
+    flagged = {
+        "single_rollout": n == 1,
+        "never_solved": right == 0,
+        "always_solved": (right > 0) & (right == n - censored),
+        "none_finished": n == censored,
+        "beyond_caps": (censored > 0) & (np.exp(lengths.log_median) > longest),
+    }
+    pooled, errors = _pooled(lengths, solved, shape)
+    return FitReport(
+        family, data.ids, n, right, censored, empty, lengths.log_median_error, lengths.log_sigma_error,
+        solved.error, flagged, pooled, errors, _notes(data, timed, lengths),
+    )  # fmt: skip
+
+
+def _pooled(lengths: Lengths, solved: Solvability, shape: Shape | None) -> tuple[dict[str, float], dict[str, float]]:
+    pool, errors = lengths.pool, lengths.errors.tolist()
+    pooled = {
+        "median": float(np.exp(pool.centre)),
+        "between_queries": pool.between,
+        "spread": pool.typical,
+        "variation_of_spread": pool.variation,
+        "offset_of_wrong": pool.offset,
+        "solvability": solved.pool_mean,
+        "solvability_size": solved.a + solved.b,
+    }
+    scales = (pooled["median"], pool.between, pool.typical, pool.variation, 1.0)
+    known = dict(zip(pooled, (e * s for e, s in zip(errors, scales, strict=True)), strict=False))
+    known |= {
+        "solvability": solved.pool_error[0],
+        "solvability_size": solved.pool_error[1] * (solved.a + solved.b),
+    }
+    if shape is not None:
+        pooled |= {"threshold_in_medians": shape.threshold, "width_in_medians": shape.width}
+        pooled["rmse_of_shape"] = shape.rmse
+    return pooled, known
+
+
+def _notes(data: Rollouts, timed: npt.NDArray[np.bool_], lengths: Lengths) -> tuple[str, ...]:
+    facts = {
+        "no rollout is right: every solvability is a guess from the failures alone": not data.right.any(),
+        "every rollout is right: every solvability is a guess from the successes alone": data.right.all(),
+        "no query has two finished rollouts: only an assumption tells the spread within queries from the "
+        "distance between them": data.per_query(timed).max() < 2,
+        f"the fit of lengths was still moving after {lengths.passes} passes": not lengths.converged,
+    }
+    return tuple(note for note, holds in facts.items() if holds)

@@ -1,0 +1,92 @@
+"""The models' bounds applied to whole columns at once, for tables of a million rows.
+
+This never has the last word: a suspect row is shown to its model, which refuses it with a message or lets it
+pass. So there is one judge and one wording.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel
+
+from clear_alloc.schema.rows import EVERY_PARAMETER, PARAMETERS, QueryRow
+
+__all__ = ["LISTS", "TEXTS", "WHOLE", "Column", "suspects"]
+
+
+class Column(NamedTuple):
+    """A column of a table: `values`, and where they are `missing` and mean nothing, both of shape (n,)."""
+
+    values: npt.NDArray[Any]
+    missing: npt.NDArray[np.bool_]
+
+
+WHOLE = frozenset({"tokens", "cap", "min_tokens", "max_tokens", "correct", "choice"})
+LISTS = frozenset({"costs", "values"})
+TEXTS = frozenset({"id", "query_id", "family"})
+
+# numpy kinds of column whose values the models take: text or whole numbers as names, booleans as correct, ...
+_KINDS = {**dict.fromkeys(TEXTS, "Oiu"), "correct": "iufb", "funded": "b", **dict.fromkeys(LISTS, "")}
+_TESTS = {"ge": np.greater_equal, "gt": np.greater, "le": np.less_equal}
+
+
+def suspects(model: type[BaseModel], columns: Mapping[str, Column]) -> npt.NDArray[np.bool_]:
+    """Rows, shape (n,), that `model` may refuse; it would accept all others. O(n), in bulk.
+
+    `columns` holds at least one column and only names of the model's fields, each of length n.
+    """
+    n = len(next(iter(columns.values())).values)
+    doubt = np.zeros(n, dtype=bool)
+    for name, field in model.model_fields.items():
+        if name in columns:
+            column = columns[name]
+            doubt |= np.where(
+                column.missing, field.is_required(), _out_of_bounds(name, column.values, field.metadata)
+            )
+        elif field.is_required():
+            doubt[:] = True
+    doubt |= _above(columns, "min_tokens", "max_tokens") | _above(columns, "tokens", "cap")
+    return doubt | _family_doubts(columns, n) if issubclass(model, QueryRow) else doubt
+
+
+def _above(columns: Mapping[str, Column], low: str, high: str) -> npt.NDArray[np.bool_] | bool:
+    if not {low, high} <= columns.keys():
+        return False
+    (left, no_left), (right, no_right) = columns[low], columns[high]
+    if not {left.dtype.kind, right.dtype.kind} <= set("iuf"):
+        return False  # already in doubt for its type
+    above: npt.NDArray[np.bool_] = ~no_left & ~no_right & (left > right)
+    return above
+
+
+def _out_of_bounds(name: str, values: npt.NDArray[Any], bounds: list[Any]) -> npt.NDArray[np.bool_]:
+    if values.dtype.kind not in _KINDS.get(name, "iuf"):
+        return np.ones(len(values), dtype=bool)
+    if values.dtype.kind == "O":
+        return np.fromiter((type(v) is not str or not v for v in values), dtype=bool, count=len(values))
+    if name in TEXTS:
+        return np.zeros(len(values), dtype=bool)
+    bad: npt.NDArray[np.bool_] = ~np.isfinite(values)
+    if name in WHOLE:
+        bad |= values != np.rint(values)
+    for bound in bounds:
+        for test, passes in _TESTS.items():
+            if (limit := getattr(bound, test, None)) is not None:
+                bad |= ~passes(values, limit)
+    return bad
+
+
+def _family_doubts(columns: Mapping[str, Column], n: int) -> npt.NDArray[np.bool_]:
+    # A row is beyond doubt if its smooth family has its own parameters and no other; menus are for the model.
+    doubt = np.ones(n, dtype=bool)
+    present = {name: ~columns[name].missing if name in columns else np.zeros(n, bool) for name in EVERY_PARAMETER}
+    families = columns["family"].values if "family" in columns else np.full(n, "")
+    for family, own in PARAMETERS.items():
+        if family != "menu":
+            fits = [present[name] == (name in own) for name in EVERY_PARAMETER]
+            doubt &= ~((families == family) & np.logical_and.reduce(fits))
+    return doubt
