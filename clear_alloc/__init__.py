@@ -30,7 +30,7 @@ from clear_alloc.errors import (
     PriceNotConverged,
     TooLarge,
 )
-from clear_alloc.fit import Fitted, FitReport, fit
+from clear_alloc.fit import FitReport, Fitted, fit
 from clear_alloc.frontier import Frontier, frontier
 from clear_alloc.price import Status
 from clear_alloc.result import Allocation
@@ -48,6 +48,7 @@ __all__ = [
     "Curves",
     "FitReport",
     "Fitted",
+    "Frontier",
     "InvalidArgument",
     "LognormalArrival",
     "Menu",

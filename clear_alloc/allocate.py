@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from clear_alloc.between import convex_worth, with_one_between
 from clear_alloc.core import improved_plans
 from clear_alloc.curves import MAX_TOKENS, Accounting, require_reserved
 from clear_alloc.dynamic import exact_grant, table_cells
@@ -127,8 +128,11 @@ def _repaired(market: Market, clearing: Clearing, budget: float) -> Grant:
     best = fill(market, plan, budget, clearing.price)
     if best is None:
         best = grant_of(market, market.smooth.floor.copy(), market.menus.base.copy())
-    for rival in improved_plans(market, plan, clearing, budget, best.utility):
+    best = with_one_between(market, plan, best, budget, clearing.price)
+    known = best.utility - convex_worth(market)
+    for rival in improved_plans(market, plan, clearing, budget, known):
         grant = fill(market, rival, budget, clearing.price)
-        if grant is not None and grant.utility > best.utility:
-            best = grant
+        if grant is not None:
+            grant = with_one_between(market, rival, grant, budget, clearing.price)
+            best = max(best, grant, key=lambda g: g.utility)
     return best

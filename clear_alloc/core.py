@@ -20,10 +20,11 @@ from clear_alloc.price import Clearing
 __all__ = ["MOST_QUERIES", "improved_plans"]
 
 MOST_QUERIES = 20_000  # beyond this a better core is worth less than 1e-6 of the utility
-CORE_SIDE = 8  # core queries on each side of the clearing price
+CORE_SIDE = 12  # core queries on each side of the clearing price
+COPIES = 6  # of identical queries on one side of the price
 BEAM = 512  # partial choices kept per level
 MENU_OPTIONS = 6  # options of a menu that are tried in the core
-PLANS = 4  # complete choices handed back
+PLANS = 6  # complete choices handed back
 # Relative to the clearing price: dense near it, from 1/20 to 20 times; price 0 is added.
 _OFFSETS = np.exp(np.sinh(np.linspace(-4.5, 4.5, 31)) / 15.0)
 
@@ -57,22 +58,29 @@ def improved_plans(market: Market, plan: Plan, clearing: Clearing, budget: float
 
 def _core(market: Market, plan: Plan, price: float) -> list[tuple[int, bool]]:
     """Rows of the nearest jumps on both sides of the price, nearest first, and whether the row is a menu's."""
-    smooth, steps = market.smooth, market.menus.steps
+    smooth, menus, steps = market.smooth, market.menus, market.menus.steps
     rows = np.flatnonzero(smooth.jumps)
     jump = np.concatenate([smooth.entry_price[rows], steps.price])
+    size = np.concatenate([smooth.start[rows], steps.cost])
     owner = np.concatenate([rows, steps.owner])
     is_menu = np.arange(len(jump)) >= len(rows)
-    taken = np.concatenate([plan.funded[rows], steps.price > price])
+    climbed = menus.cost_of(plan.chosen)[steps.owner] >= menus.costs[steps.owner, steps.option]
+    taken = np.concatenate([plan.funded[rows], climbed])
     distance = np.abs(np.log(jump / price))
-    near = np.concatenate([_nearest(distance, np.flatnonzero(side)) for side in (taken, ~taken)])
+    near = np.concatenate([_nearest(distance, size, np.flatnonzero(side)) for side in (taken, ~taken)])
     near = near[np.argsort(distance[near], kind="stable")]
     return list(dict.fromkeys(zip(owner[near].tolist(), is_menu[near].tolist(), strict=True)))
 
 
-def _nearest(distance: Array, rows: Index) -> Index:
-    if len(rows) > CORE_SIDE:
-        rows = rows[np.argpartition(distance[rows], CORE_SIDE - 1)[:CORE_SIDE]]
-    return rows
+def _nearest(distance: Array, size: Array, rows: Index) -> Index:
+    """The nearest, at most COPIES of one kind: identical queries would keep all others out of the core."""
+    if len(rows) <= CORE_SIDE:
+        return rows
+    rows = rows[np.lexsort((size[rows], distance[rows]))]
+    other = (np.diff(distance[rows], prepend=-1.0) != 0.0) | (np.diff(size[rows], prepend=-1.0) != 0.0)
+    place = np.arange(len(rows))
+    copy = place - np.maximum.accumulate(np.where(other, place, 0))
+    return rows[copy < COPIES][:CORE_SIDE]
 
 
 def _choices(market: Market, prices: Array, price: float, core: list[tuple[int, bool]]) -> list[_Choice]:

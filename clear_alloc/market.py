@@ -6,6 +6,7 @@ budget or waste it. Every quantity is an array with one entry per query (smooth 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 
 import numpy as np
@@ -102,7 +103,8 @@ class SmoothSide:
 class MenuSide:
     """Finite option lists in order of cost, without the options that floors and ceilings rule out.
 
-    costs, values : shape (n, k), whole tokens and weighted value; ruled-out options cost inf.
+    costs, values : shape (n, k), whole tokens and the value of a cap of so many, which buys the best option that it
+    covers; ruled-out options cost inf. buys : that best option, shape (n, k).
     base : option in force at a very high price, -1 for none.
     """
 
@@ -111,7 +113,10 @@ class MenuSide:
         allowed = (whole <= cap[:, None]) & (whole >= floor[:, None]) & np.isfinite(whole)
         self.menu, self.floor, self.cap = menu, floor, cap
         self.costs = np.where(allowed, whole, np.inf)
-        self.values = np.where(allowed, menu.sorted_values, -np.inf)
+        best = np.maximum.accumulate(menu.sorted_values, axis=1)
+        self.values = np.where(allowed, best, -np.inf)
+        leads = np.diff(best, axis=1, prepend=-np.inf) > 0
+        self.buys = np.maximum.accumulate(np.where(leads, np.arange(best.shape[1]), 0), axis=1)
         self.base = self._bases(allowed)
         self.base_cost, self.base_value = self.cost_of(self.base), self.value_of(self.base)
         self.steps = envelope(self.costs, self.values, self.base_cost, self.base_value)
@@ -153,13 +158,18 @@ class MenuSide:
         return np.where(chosen >= 0, self.values[np.arange(len(self)), chosen], 0.0)
 
     def given_order(self, chosen: Index) -> Index:
-        """Indices into the lists as the caller passed them, -1 for none."""
-        return np.where(chosen >= 0, self.menu.order[np.arange(len(self)), chosen], -1)
+        """What the chosen options buy, as indices into the lists that the caller passed; -1 for none."""
+        rows = np.arange(len(self))
+        return np.where(chosen >= 0, self.menu.order[rows, self.buys[rows, chosen]], -1)
 
-    def from_given(self, choice: Index) -> Index:
-        """The inverse of `given_order`; -1 also for an index that is no option of the menu."""
-        found = (self.menu.order == choice[:, None]) & np.isfinite(self.costs)
-        return np.where(found.any(axis=1), found.argmax(axis=1), -1)
+    def keeps(self, choice: Index, tokens: Array) -> bool:
+        """Whether every choice, in the caller's indices, is an option covered by the tokens and the best of those."""
+        rows, found = np.arange(len(self)), self.menu.order == choice[:, None]
+        place = found.argmax(axis=1)
+        there = found.any(axis=1) & np.isfinite(self.menu.sorted_costs[rows, place])
+        worth = np.where(there, self.menu.sorted_values[rows, place], 0.0)
+        covered = ~there | (self.menu.sorted_costs[rows, place] <= tokens)
+        return bool((covered & (there == (choice >= 0)) & (worth == self.menu.utility(tokens))).all())
 
 
 class Market:
@@ -201,6 +211,21 @@ class Market:
         steps = self.menus.steps
         menus = self.menus.base_cost.sum() + steps.cost[steps.price > price].sum()
         return float(self.smooth.demand(price).sum() + menus)
+
+    def demand_above(self, price: float) -> Callable[[float], float]:
+        """Total demand as a function; above `price` it asks only those who may leave their floor."""
+        if price <= 0.0:
+            return self.total_demand
+        rows = np.flatnonzero(self.smooth.entry_price > price)
+        active, menus = self.smooth.rows(rows), len(self.menus)
+        rest = float(self.smooth.floor.sum() - active.floor.sum())
+
+        def demand(asked: float) -> float:
+            if asked < price or menus:
+                return self.total_demand(asked)
+            return rest + float(active.demand(asked).sum())
+
+        return demand
 
     def dual_bound(self, price: float, budget: float) -> float:
         """Price x budget + the sum of all surpluses: no feasible allocation is worth more. O(n)."""

@@ -58,18 +58,25 @@ def greedy_plan(market: Market, clearing: Clearing, budget: float) -> Plan:
     return Plan(funded, chosen)
 
 
-def fill(market: Market, plan: Plan, budget: float, near: float) -> Grant | None:
+def fill(
+    market: Market, plan: Plan, budget: float, near: float, fixed: tuple[int, float] | None = None
+) -> Grant | None:
     """Spend the budget within a plan; None if the plan can't be paid.
 
-    near : value/token, a guess of the price at which the plan clears. O(n) per evaluation, about 8 of them.
+    near : value/token, a guess of the price at which the plan clears.
+    fixed : a smooth query and the cap (token, whole) that it gets whatever the plan says.
+    O(n) per evaluation, about 8 of them.
     """
     smooth = market.smooth
-    fixed = float(market.menus.cost_of(plan.chosen).sum() + smooth.floor[~plan.funded].sum())
-    rows, pool = np.flatnonzero(plan.funded), budget - fixed
+    caps, funded = smooth.floor.copy(), plan.funded
+    if fixed is not None:
+        funded = funded.copy()
+        funded[fixed[0]], caps[fixed[0]] = False, fixed[1]
+    rows = np.flatnonzero(funded)
+    pool = budget - float(market.menus.cost_of(plan.chosen).sum() + caps[~funded].sum())
     side = smooth if len(rows) == len(smooth) else smooth.rows(rows)
     if float(side.start.sum()) > pool:
         return None
-    caps = smooth.floor.copy()
     if len(rows):
         caps[rows] = whole_tokens(side, _water_fill(side, pool, near), pool)
     return _leftovers_spent(market, grant_of(market, caps, plan.chosen), budget)
@@ -109,4 +116,6 @@ def _water_fill(side: SmoothSide, pool: float, near: float) -> Array:
     def wanted(price: float) -> float:
         return float(side.wanted(price).sum())
 
-    return side.wanted(falling_root(wanted, pool, steepest, near=near, drop=COARSE).high)
+    # One query more or less moves the price by about 1/n of itself.
+    error = min(max(1.0 / len(side), 1e-6), 0.02)
+    return side.wanted(falling_root(wanted, pool, steepest, near=near, near_error=error, drop=COARSE).high)

@@ -5,10 +5,17 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple
 
+import numpy as np
+
 from clear_alloc.market import Market
-from clear_alloc.roots import falling_root
+from clear_alloc.roots import COARSE, falling_root
 
 __all__ = ["Clearing", "Status", "clearing_price"]
+
+SAMPLE_FROM = 20_000  # queries; from here on a sample finds the neighbourhood of the price
+_SAMPLE = 4_096
+_SAMPLE_ERROR = 0.01  # of the price, a usual distance between the sample's price and the whole's
+_SAMPLE_MARGIN = 0.1  # of the price: below the sample's price by this much, the whole is sure to want too much
 
 
 class Status(Enum):
@@ -42,5 +49,25 @@ def clearing_price(market: Market, budget: float) -> Clearing:
         return Clearing(0.0, 0.0, 0, Status.EMPTY)
     if market.total_demand(0.0) <= budget:
         return Clearing(0.0, 0.0, 1, Status.SLACK)
-    bracket = falling_root(market.total_demand, budget, market.highest_price, market.jump_prices)
+    near = _sampled_price(market, budget) if len(market) > SAMPLE_FROM else 0.0
+    demand = market.demand_above(near * (1.0 - _SAMPLE_MARGIN))
+    bracket = falling_root(demand, budget, market.highest_price, market.jump_prices, near, _SAMPLE_ERROR)
     return Clearing(bracket.high, bracket.low, bracket.evaluations + 1, Status.CLEARED)
+
+
+def _sampled_price(market: Market, budget: float) -> float:
+    """About the price at which every k-th query would clear its share of the budget; 0.0 if that says nothing."""
+    side = market.smooth
+    rows = np.arange(0, len(side), max(len(side) // _SAMPLE, 1))
+    if not len(rows):
+        return 0.0
+    sample = side.rows(rows)
+    share = (budget - float(market.menus.base_cost.sum())) * len(rows) / len(side)
+
+    def wanted(price: float) -> float:
+        return float(sample.demand(price).sum())
+
+    high = float(sample.entry_price.max())
+    if len(market.menus) or high <= 0.0 or not wanted(0.0) > share >= wanted(high):
+        return 0.0
+    return falling_root(wanted, share, high, np.sort(sample.entry_price[sample.jumps]), drop=COARSE).high

@@ -49,14 +49,14 @@ class Allocation:
     Attributes
     ----------
     tokens : int64, shape (n,)
-        The cap of each query, token. For a menu, the cost of its option, rounded up.
+        The cap of each query, token. For a menu, the cost of an option, rounded up.
     funded : bool, shape (n,)
         Queries that get tokens or, for menus, an option; the others are insolvent.
     price : float
         The dual price, value/token: lowest price seen at which demand fits the budget; what one more token would
         buy. NaN where a baseline knows no price.
     utility : float
-        Sum of the curves' values at `tokens`, of the chosen options' values for menus.
+        Sum of the curves' values at `tokens`, value.
     upper_bound : float
         No allocation within the budget is worth more, value.
     budget, spent : float
@@ -66,7 +66,8 @@ class Allocation:
     ids : tuple or None
         The caller's names of the queries, in order.
     choice : int64, shape (n,), or None
-        For menus: index of the option in the caller's list, -1 for none and for other families. None without menus.
+        For menus: index, in the caller's list, of the best option that the cap covers, -1 for none and for other
+        families. It costs less than the cap only where `min_tokens` rules it out. None without menus.
     """
 
     tokens: npt.NDArray[np.int64]
@@ -115,11 +116,10 @@ class Allocation:
         paid = (tokens > 0) | (choice >= 0)
         same = self.funded.shape == paid.shape and bool((paid == self.funded).all())
         _promise("funded is who gets something", same, "the two differ")
-        options = menus.from_given(choice[market.menu_rows])
-        costs = tokens[market.menu_rows]
-        same = bool((menus.cost_of(options) == costs).all() and (choice[market.smooth_rows] == -1).all())
-        _promise("the tokens of a menu are the cost of its choice", same, "the two differ")
-        value = float(market.smooth.curves.utility(tokens[market.smooth_rows]).sum() + menus.value_of(options).sum())
+        kept = menus.keeps(choice[market.menu_rows], tokens[market.menu_rows])
+        kept = kept and bool((choice[market.smooth_rows] == -1).all())
+        _promise("the choice of a menu is the best option that its tokens cover", kept, "another one is")
+        value = float(market.curves.utility(tokens).sum())
         kept = abs(value - self.utility) <= UTILITY_RTOL * abs(value)
         _promise("utility is that of the caps", kept, f"{self.utility} against {value}")
 

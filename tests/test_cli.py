@@ -16,7 +16,6 @@ import pytest
 import clear_alloc as ca
 from clear_alloc import files
 from clear_alloc.cli import commands, entry, main
-from clear_alloc.fit import fit
 
 CURVES = ca.concatenate([
     ca.ShiftedSurge([100, 400, 6000], [80, 200, 900], [0.9, 0.8, 0.7]),
@@ -67,7 +66,7 @@ def test_from_rollouts_to_caps_in_every_format(tmp_path, capsys, rollouts, suffi
     out = capsys.readouterr().out
     assert f"2 curves written to {fitted}" in out
     assert f"caps written to {caps}" in out
-    direct = fit(ROLLOUTS)
+    direct = ca.fit(ROLLOUTS)
     assert files.read_curves(fitted).curves.to_records() == direct.curves.to_records()
     found = files.read_caps(caps)
     assert found["query_id"].tolist() == ["a", "b"]
@@ -189,6 +188,7 @@ def test_bad_input_is_one_sentence_and_2(tmp_path, capsys, curves):
         ("allocate", curves, "--budget", "4", "-o", tmp_path / "x.txt"): "x.txt is '.txt'; allowed: .jsonl, ",
         ("allocate", curves, "--budget", "4", "-o", tmp_path / "no/caps.csv"): "No such file or directory",
         ("allocate", tmp_path / "no.csv", "--budget", "4"): "no.csv: No such file or directory",
+        ("allocate", tmp_path / "two\nlines.csv", "--budget", "4"): "two lines.csv: No such file or directory",
         ("allocate", tmp_path / "no.txt", "--budget", "4"): "no.txt is '.txt'",
         (
             "frontier",
@@ -268,12 +268,13 @@ def _read(handle):
         return b""
 
 
-@pytest.mark.parametrize("arguments", [["--version"], ["allocate", "CURVES", "--budget", "900", "--json"]])
-def test_a_reader_that_left_is_no_traceback(curves, arguments):
+@pytest.mark.parametrize("buffered", ["", "1"], ids=["buffered", "unbuffered"])
+def test_a_reader_that_left_is_no_traceback(buffered):
     reader, writer = os.pipe()
     os.close(reader)
-    command = [sys.executable, "-m", "clear_alloc", *(curves if a == "CURVES" else a for a in arguments)]
-    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, check=False)
+    command = [sys.executable, "-m", "clear_alloc", "--version"]
+    environment = {**os.environ, "PYTHONUNBUFFERED": buffered}
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, env=environment, check=False)
     os.close(writer)
     assert (done.returncode, done.stderr) == (1, b"")
 

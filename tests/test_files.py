@@ -35,7 +35,7 @@ chance = st.floats(0, 1, exclude_min=True)
 place = st.floats(0, 2.0**53)
 scale = st.floats(1e-12, 2.0**53)
 weight = st.floats(0, 2.0**53)
-option = st.tuples(place, weight)
+option = st.tuples(st.one_of(st.just(0.0), scale), weight)
 
 
 def query(family, **parameters):
@@ -45,9 +45,15 @@ def query(family, **parameters):
 menus = st.lists(option, min_size=1, max_size=4).flatmap(
     lambda pairs: query("menu", costs=st.just([c for c, _ in pairs]), values=st.just([v for _, v in pairs]))
 )
+
+
+def resolvable(row):
+    return row["width"] >= np.spacing(row["threshold"])
+
+
 queries = st.one_of(
-    query("shifted_surge", threshold=place, width=scale, peak=chance),
-    query("cumulative_surge", threshold=place, width=scale, solvability=chance),
+    query("shifted_surge", threshold=place, width=scale, peak=chance).filter(resolvable),
+    query("cumulative_surge", threshold=place, width=scale, solvability=chance).filter(resolvable),
     query("lognormal", median=scale, spread=st.floats(1e-9, 20), solvability=chance),
     menus,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 import warnings
 
@@ -44,6 +45,16 @@ def test_examples_are_funded_ones_by_cap_then_insolvent_ones_in_reach():
     assert (np.diff(RESULT.tokens[rows[:4]]) > 0).all()
     assert (CURVES.reservation_price()[rows[4:]] <= RESULT.price).all()
     assert CURVES.demand(CURVES.reservation_price() * 0.999)[rows[4:]].max() <= 1.5 * RESULT.tokens[rows[:4]].max()
+
+
+def test_an_insolvent_query_that_is_worth_the_price_is_no_example():
+    # The repair may leave such a query out for want of tokens; its curve would cross the price line.
+    worth = CURVES.reservation_price()
+    cheaper = dataclasses.replace(RESULT, price=float(np.median(worth[~RESULT.funded])))
+    rows = example_queries(CURVES, cheaper)
+    insolvent = rows[~RESULT.funded[rows]]
+    assert len(insolvent) == 2
+    assert (worth[insolvent] <= cheaper.price).all()
 
 
 def test_curves_dots_and_tangents_are_the_allocation_s():
@@ -113,7 +124,7 @@ def test_pictures_are_files_of_their_suffix(tmp_path, suffix):
     assert len(list(tmp_path.iterdir())) == 2
 
 
-@pytest.mark.parametrize("budget", [0, 1, 10**6])
+@pytest.mark.parametrize("budget", [0, 10**6])
 @pytest.mark.parametrize("n", [0, 1, 2])
 def test_small_markets_can_be_drawn(tmp_path, n, budget):
     curves = CURVES[:n]

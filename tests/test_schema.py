@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import clear_alloc.curves as families
 from clear_alloc.curves.mixed import FAMILIES
 from clear_alloc.errors import BadRow, InvalidArgument
-from clear_alloc.files.judged import read_judged
+from clear_alloc.files.judged import _column, read_judged
 from clear_alloc.schema import PARAMETERS, CapRow, Query, QueryRow, RolloutRow, refusal, suspects
 from clear_alloc.schema.bulk import Column
 
@@ -127,10 +127,20 @@ def test_a_misspelt_column_is_refused_with_the_names_that_exist():
 def test_menus_need_equal_lengths_and_good_entries():
     menu = GOOD["menu"]
     assert "values is '1 values'; allowed: as many as costs: 2" in refused(QueryRow, **{**menu, "values": [0.5]})
+    assert "values is '3 values'; allowed: as many as costs: 2" in refused(QueryRow, **{**menu, "values": [0.5] * 3})
     assert refused(QueryRow, **{**menu, "costs": [0, -3]}).startswith("costs[1] is -3")
     assert refused(QueryRow, **{**menu, "values": [float("nan"), 1]}).startswith("values[0] is nan")
     assert refused(QueryRow, **{**menu, "values": ["1", 1]}).startswith("values[0] is '1'")
     assert refused(QueryRow, **{**menu, "costs": [], "values": []}).startswith("costs is []")
+
+
+def test_a_menu_s_costs_are_nothing_or_a_sane_number_of_tokens():
+    for cost, good in ((0.0, True), (1e-12, True), (9e-13, False), (5e-324, False)):
+        row = {**GOOD["menu"], "costs": [cost, 5.0]}
+        assert admits(Query, row) is admits(families.Menu, {"costs": [[cost, 5.0]], "values": [[0.2, 0.5]]}) is good
+    assert refused(QueryRow, **{**GOOD["menu"], "costs": [5, 1e-13]}) == (
+        "costs is 1e-13; allowed: 0, or at least 1e-12 tokens; check the unit of the costs"
+    )
 
 
 def test_a_floor_above_the_ceiling_is_refused():
@@ -161,22 +171,42 @@ def test_a_query_inside_a_foreign_model_errs_as_pydantic_does():
         Job(query={key: value for key, value in SURGE.items() if key != "peak"})
 
 
-def test_the_schema_admits_what_the_curves_admit_at_every_edge():
-    edges = {
-        "threshold": (0.0, 2.0**53), "width": (1e-12, 2.0**53), "peak": (5e-324, 1.0),
-        "median": (1e-12, 2.0**53), "spread": (1e-9, 20.0), "solvability": (5e-324, 1.0), "weight": (0.0, 2.0**53),
-    }  # fmt: skip
-    outside = {name: (np.nextafter(low, -1.0), np.nextafter(high, 2 * high)) for name, (low, high) in edges.items()}
-    for family in ("shifted_surge", "cumulative_surge", "lognormal"):
-        for name in (*PARAMETERS[family], "weight"):
-            for value in edges[name]:
-                families.from_records([Query(**{**GOOD[family], name: value})])
-            for value in outside[name]:
-                row = {**GOOD[family], "weight": 1.0, name: float(value)}
-                with pytest.raises(InvalidArgument):
-                    Query(**row)
-                with pytest.raises(InvalidArgument):
-                    FAMILIES[family](**{key: row[key] for key in (*PARAMETERS[family], "weight")})
+EDGES = {
+    "threshold": (0.0, 2.0**53), "width": (1e-12, 2.0**53), "peak": (5e-324, 1.0), "median": (1e-12, 2.0**53),
+    "spread": (1e-9, 20.0), "solvability": (5e-324, 1.0), "weight": (0.0, 2.0**53),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("family", ["shifted_surge", "cumulative_surge", "lognormal"])
+def test_the_schema_admits_what_the_curves_admit_at_every_edge(family):
+    for name in (*PARAMETERS[family], "weight"):
+        low, high = EDGES[name]
+        for value in (low, high, np.nextafter(low, -1.0), np.nextafter(high, 2 * high)):
+            row = {**GOOD[family], "weight": 1.0, name: float(value)}
+            if name == "threshold":
+                row["width"] = 2.0
+            assert admits(Query, row) is admits(FAMILIES[family], parameters(row)) is bool(low <= value <= high)
+
+
+@pytest.mark.parametrize("family", ["shifted_surge", "cumulative_surge"])
+@pytest.mark.parametrize("threshold", [0.0, 1.0, 1e6, 2.0**52, 2.0**53])
+def test_a_width_that_rounding_loses_is_refused_by_both(family, threshold):
+    spacing = max(np.spacing(threshold), 1e-12)
+    for width, good in ((spacing, True), (0.99 * spacing, False)):
+        row = {**GOOD[family], "weight": 1.0, "threshold": threshold, "width": width}
+        assert admits(Query, row) is admits(FAMILIES[family], parameters(row)) is good
+
+
+def admits(build, row):
+    try:
+        build(**row)
+    except InvalidArgument:
+        return False
+    return True
+
+
+def parameters(row):
+    return {name: row[name] for name in (*PARAMETERS[row["family"]], "weight")}
 
 
 @pytest.mark.parametrize(
@@ -252,7 +282,11 @@ POOLS = {
     "funded": (FLAGS, WHOLES),
 }
 GOOD_TABLES = {
-    QueryRow: [*GOOD.values(), {**SURGE, "weight": 2.0, "min_tokens": 3, "max_tokens": 900}],
+    QueryRow: [
+        *GOOD.values(),
+        {**SURGE, "threshold": 2.0**53, "width": 2.0},
+        {**SURGE, "weight": 2.0, "min_tokens": 3, "max_tokens": 900},
+    ],
     RolloutRow: [ROLLOUT, {"query_id": "b", "tokens": 3, "correct": 0, "cap": 3}, {**ROLLOUT, "weight": 0.5}],
     CapRow: [
         {"query_id": "a", "tokens": 0, "funded": False},
@@ -313,6 +347,29 @@ def assert_same_as_models(judged, model, table):
         for found, row in zip(judged[field].tolist(), rows, strict=True):
             value = getattr(row, field)
             assert found == value or (value is None and found != found)
+
+
+@pytest.mark.parametrize("model", GOOD_TABLES)
+def test_no_refused_row_is_beyond_doubt(model):
+    """Every value of every pool in every field of every good row: what the model refuses must be suspect."""
+    for row in GOOD_TABLES[model]:
+        for field in model.model_fields:
+            for pool in POOLS.get(field, (NUMBERS, WHOLES, NAMES, FLAGS)):
+                columns = {name: [value] * len(pool) for name, value in row.items()} | {field: pool}
+                # Whole numbers with a gap, too, which turn to floats on their way to numpy.
+                exact = pa.array(pool, pa.int64()) if pool is WHOLES else pa.array(pool)
+                table = pa.table({name: exact if name == field else values for name, values in columns.items()})
+                doubt = suspects(model, {name: _column(table.column(name)) for name in table.column_names})
+                for cells, suspect in zip(table.to_pylist(), doubt, strict=True):
+                    assert suspect or accepted(model, cells), cells
+
+
+def accepted(model, cells):
+    try:
+        model.model_validate(cells)
+    except pydantic.ValidationError:
+        return False
+    return True
 
 
 GOOD_ROWS = st.sampled_from(

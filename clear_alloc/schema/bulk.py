@@ -6,7 +6,7 @@ pass. So there is one judge and one wording.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,6 +31,7 @@ TEXTS = frozenset({"id", "query_id", "family"})
 
 # numpy kinds of column whose values the models take: text or whole numbers as names, booleans as correct, ...
 _KINDS = {**dict.fromkeys(TEXTS, "Oiu"), "correct": "iufb", "funded": "b", **dict.fromkeys(LISTS, "")}
+Clash = Callable[[npt.NDArray[Any], npt.NDArray[Any]], npt.NDArray[np.bool_]]
 _TESTS = {"ge": np.greater_equal, "gt": np.greater, "le": np.less_equal}
 
 
@@ -49,18 +50,26 @@ def suspects(model: type[BaseModel], columns: Mapping[str, Column]) -> npt.NDArr
             )
         elif field.is_required():
             doubt[:] = True
-    doubt |= _above(columns, "min_tokens", "max_tokens") | _above(columns, "tokens", "cap")
+    doubt |= _at_odds(columns, "min_tokens", "max_tokens", np.greater) | _at_odds(
+        columns, "tokens", "cap", np.greater
+    )
+    doubt |= _at_odds(columns, "threshold", "width", _lost_in)
     return doubt | _family_doubts(columns, n) if issubclass(model, QueryRow) else doubt
 
 
-def _above(columns: Mapping[str, Column], low: str, high: str) -> npt.NDArray[np.bool_] | bool:
-    if not {low, high} <= columns.keys():
+def _at_odds(columns: Mapping[str, Column], one: str, other: str, clash: Clash) -> npt.NDArray[np.bool_] | bool:
+    if not {one, other} <= columns.keys():
         return False
-    (left, no_left), (right, no_right) = columns[low], columns[high]
+    (left, no_left), (right, no_right) = columns[one], columns[other]
     if not {left.dtype.kind, right.dtype.kind} <= set("iuf"):
         return False  # already in doubt for its type
-    above: npt.NDArray[np.bool_] = ~no_left & ~no_right & (left > right)
-    return above
+    with np.errstate(invalid="ignore"):  # so is infinity, which has no spacing
+        return ~no_left & ~no_right & clash(left, right)
+
+
+def _lost_in(threshold: npt.NDArray[Any], width: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    lost: npt.NDArray[np.bool_] = width < np.spacing(threshold.astype(np.float64))
+    return lost
 
 
 def _out_of_bounds(name: str, values: npt.NDArray[Any], bounds: list[Any]) -> npt.NDArray[np.bool_]:

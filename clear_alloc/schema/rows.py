@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
 
@@ -122,14 +123,22 @@ class QueryRow(_Row):
         return self
 
     @model_validator(mode="after")
-    def _is_consistent(self) -> Self:
-        if self.costs is not None and self.values is not None and len(self.costs) != len(self.values):
+    def _has_paired_options(self) -> Self:
+        costs, values = self.costs or (), self.values or ()
+        if len(costs) != len(values):
             _refuse(
-                "values",
-                f"{len(self.values)} values",
-                f"as many as costs: {len(self.costs)}",
-                "pair every cost",
+                "values", f"{len(values)} values", f"as many as costs: {len(costs)}", "pair every cost with a value"
             )
+        for cost in costs:
+            if 0 < cost < MIN_SCALE:
+                _refuse("costs", cost, f"0, or at least {MIN_SCALE:g} tokens", "check the unit of the costs")
+        return self
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        if self.threshold is not None and self.width is not None and self.width < math.ulp(self.threshold):
+            allowed = f"at least {math.ulp(self.threshold):g}, what float64 can add to threshold {self.threshold:g}"
+            _refuse("width", self.width, allowed, "widen the curve, or write the step as a menu of one option")
         if self.min_tokens is not None and self.max_tokens is not None and self.min_tokens > self.max_tokens:
             allowed = f"at most max_tokens = {self.max_tokens} tokens"
             _refuse("min_tokens", self.min_tokens, allowed, "lower min_tokens or raise max_tokens")
