@@ -116,9 +116,7 @@ def _within_reach(market: Market, clearing: Clearing, budget: float) -> tuple[Ma
     target = smooth.wanted(clearing.price) - smooth.floor
     if not ((target > free).any() or (steps.cost > free).any()):
         return market, clearing
-    base = np.zeros(len(market))
-    base[market.smooth_rows], base[market.menu_rows] = smooth.floor, market.menus.base_cost
-    within = market.capped(np.minimum(base + np.floor(free), MAX_TOKENS))
+    within = market.capped(np.minimum(market.least + np.floor(free), MAX_TOKENS))
     return within, clearing_price(within, budget)
 
 

@@ -12,15 +12,13 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from clear_alloc.curves import Array, Curves, Menu, Mixed, ShiftedSurge, Smooth, envelope
+from clear_alloc.curves import Array, Curves, Menu, Mixed, ShiftedSurge, Smooth, envelope, steepest_chord
 from clear_alloc.errors import InvalidArgument
 
 __all__ = ["Bool", "Index", "Market", "MenuSide", "SmoothSide"]
 
 Bool = npt.NDArray[np.bool_]
 Index = npt.NDArray[np.intp]
-
-_ENTRY_STEPS = 60  # Dinkelbach's iteration is superlinear; about 8 are used
 
 
 class SmoothSide:
@@ -48,25 +46,10 @@ class SmoothSide:
         other = np.flatnonzero((self.floor > 0) | (self.curves.break_even > self.stop))
         if len(other):
             prices = prices.copy()
-            prices[other] = self._steepest(other)
+            origin, value = self.floor[other], self.floor_value[other]
+            some = self.curves[other]
+            prices[other], _ = steepest_chord(some, origin, value, self.start[other], self.stop[other])
         return prices
-
-    def _steepest(self, rows: Index) -> Array:
-        # Dinkelbach: the best cap at the slope of the last best cap is steeper still, until nothing moves.
-        curves, floor, stop, start = self.curves[rows], self.floor[rows], self.stop[rows], self.start[rows]
-        base, cap = self.floor_value[rows], stop
-        price = np.zeros(len(rows))
-        for _ in range(_ENTRY_STEPS):
-            run = cap - floor
-            with np.errstate(divide="ignore", invalid="ignore"):
-                slope = np.where(run > 0, (curves.utility(cap) - base) / run, 0.0)
-            steeper = slope > price
-            if not steeper.any():
-                break
-            price = np.where(steeper, slope, price)
-            cap = np.where(steeper, np.clip(curves.stationary(price), start, stop), cap)
-        at_floor = np.where(floor >= start, curves.marginal(floor), 0.0)
-        return np.maximum(price, at_floor)
 
     @cached_property
     def jumps(self) -> Bool:
@@ -192,9 +175,16 @@ class Market:
         return len(self.floor)
 
     @cached_property
+    def least(self) -> Array:
+        """What each query costs whatever the price, token: its floor, or the menu option that meets it."""
+        least = np.zeros(len(self))
+        least[self.smooth_rows], least[self.menu_rows] = self.smooth.floor, self.menus.base_cost
+        return least
+
+    @cached_property
     def total_floor(self) -> float:
         """Tokens that the floors cost whatever the price."""
-        return float(self.smooth.floor.sum() + self.menus.base_cost.sum())
+        return float(self.least.sum())
 
     @cached_property
     def highest_price(self) -> float:

@@ -7,7 +7,9 @@ from clear_alloc.curves.envelope import Steps, envelope
 from clear_alloc.curves.lognormal import LognormalArrival
 from clear_alloc.curves.menu import Menu
 from clear_alloc.curves.mixed import FAMILIES, CurveRecord, Mixed, concatenate, from_records
+from clear_alloc.curves.residual import Residual
 from clear_alloc.curves.shifted_surge import ShiftedSurge
+from clear_alloc.curves.tangent import steepest_chord
 
 __all__ = [
     "CEILING_SHORTFALL",
@@ -21,6 +23,7 @@ __all__ = [
     "LognormalArrival",
     "Menu",
     "Mixed",
+    "Residual",
     "ShiftedSurge",
     "Smooth",
     "Steps",
@@ -28,4 +31,5 @@ __all__ = [
     "envelope",
     "from_records",
     "require_reserved",
+    "steepest_chord",
 ]

@@ -70,6 +70,20 @@ class Curves(ABC):
     def emergence(self) -> Array:
         """Emergence threshold (token), or the scale that stands in its place: what simple policies sort by."""
 
+    def after(self, spent: npt.ArrayLike) -> Curves:
+        """The curves of queries that have used `spent` tokens without finishing: value against *further* tokens.
+
+        spent : token, >= 0, a scalar or shape (n,). Lets a running batch be allocated again. O(n).
+        """
+        column = at_least("spent", spent, 0.0, "tokens")
+        if len(column) not in (1, len(self)):
+            found, allowed = f"of length {len(column)}", f"length {len(self)} or a scalar"
+            raise InvalidArgument("spent", found, allowed, "pass the tokens used by each query")
+        return self._after(np.broadcast_to(column, len(self)))
+
+    @abstractmethod
+    def _after(self, spent: Array) -> Curves: ...
+
     @abstractmethod
     def to_records(self) -> list[dict[str, Any]]:
         """One dict per query: `family` and that family's parameters, as plain numbers."""
@@ -148,6 +162,11 @@ class Smooth(Curves):
     @abstractmethod
     def break_even(self) -> Array:
         """Cap (token) at which value per token is highest: the tangent from the origin."""
+
+    @property
+    @abstractmethod
+    def top(self) -> Array:
+        """Utility of an unlimited cap, value."""
 
     @abstractmethod
     def marginal(self, tokens: npt.ArrayLike) -> Array:

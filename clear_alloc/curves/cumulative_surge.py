@@ -8,9 +8,10 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from clear_alloc.curves.base import Accounting, Smooth, require_reserved
+from clear_alloc.curves.base import Accounting, require_reserved
 from clear_alloc.curves.columns import MAX_TOKENS, Array, at_least, positive, probability, resolvable
 from clear_alloc.curves.lambert import w_minus_one
+from clear_alloc.curves.residual import Arrival
 
 __all__ = ["CumulativeSurge"]
 
@@ -30,7 +31,7 @@ def relative_break_even(ratio: Array) -> Array:
     return y
 
 
-class CumulativeSurge(Smooth):
+class CumulativeSurge(Arrival):
     """U(b) = weight solvability (1 - (1 + x/s) exp(-x/s)) with x = b - threshold >= 0, else 0.
 
     Parameters are scalars or arrays of shape (n,).
@@ -107,6 +108,12 @@ class CumulativeSurge(Smooth):
         """Value of a cap. O(n)."""
         y = np.maximum((np.asarray(tokens, dtype=np.float64) - self.threshold) / self.width, 0.0)
         return self.top * _arrived(y)
+
+    def unfinished(self, tokens: npt.ArrayLike) -> Array:
+        """Share of the right answers that arrive after `tokens`. O(n)."""
+        y = np.maximum((np.asarray(tokens, dtype=np.float64) - self.threshold) / self.width, 0.0)
+        share: Array = (1.0 + y) * np.exp(-y)
+        return share
 
     def marginal(self, tokens: npt.ArrayLike) -> Array:
         """Slope at a cap, value/token. O(n)."""

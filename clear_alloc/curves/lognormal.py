@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import log_ndtr, ndtr
 
-from clear_alloc.curves.base import Accounting, Smooth, require_reserved
+from clear_alloc.curves.base import Accounting, require_reserved
 from clear_alloc.curves.columns import MAX_TOKENS, Array, check, column, positive, probability
+from clear_alloc.curves.residual import Arrival
 
 __all__ = ["LognormalArrival"]
 
@@ -31,7 +32,7 @@ def relative_break_even(spread: Array) -> Array:
     return z
 
 
-class LognormalArrival(Smooth):
+class LognormalArrival(Arrival):
     """U(b) = weight solvability Phi((log b - log median)/spread).
 
     Parameters are scalars or arrays of shape (n,).
@@ -109,6 +110,10 @@ class LognormalArrival(Smooth):
     def utility(self, tokens: npt.ArrayLike) -> Array:
         """Value of a cap. O(n)."""
         return self.top * ndtr(self._z(tokens))
+
+    def unfinished(self, tokens: npt.ArrayLike) -> Array:
+        """Share of the right answers that arrive after `tokens`. O(n)."""
+        return ndtr(-self._z(tokens))
 
     def marginal(self, tokens: npt.ArrayLike) -> Array:
         """Slope at a cap, value/token; 0 at cap 0. O(n)."""

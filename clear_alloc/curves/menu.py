@@ -130,7 +130,9 @@ class Menu(Curves):
             there, self.sorted_values - asked[:, None] * np.where(there, self.sorted_costs, 0.0), -np.inf
         )
         best, rows = surplus.argmax(axis=1), np.arange(len(self))
-        return np.where(surplus[rows, best] > self.free_value, self.sorted_costs[rows, best], 0.0)
+        # At the reservation price itself rounding may leave a surplus of 1e-17.
+        gains = (surplus[rows, best] > self.free_value) & (asked < self.reservation_price())
+        return np.where(gains, self.sorted_costs[rows, best], 0.0)
 
     def reservation_price(self, accounting: Accounting = "reserved") -> Array:
         """Slope of the envelope's first edge, value/token; 0 where no option gains anything."""
@@ -144,6 +146,27 @@ class Menu(Curves):
         """Cost of the cheapest option with the highest value, token."""
         best, rows = self.sorted_values.argmax(axis=1), np.arange(len(self))
         return np.where(self.sorted_values[rows, best] > self.free_value, self.sorted_costs[rows, best], 0.0)
+
+    def _after(self, spent: Array) -> Menu:
+        """Options beyond `spent`, at what they still cost; the values are read as shares arrived by a cost."""
+        best = self.sorted_values.max(axis=1)
+        left = best - self.utility(spent)
+        ahead = (self.sorted_costs > spent[:, None]) & np.isfinite(self.sorted_costs) & (left > 0)[:, None]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            share = (self.sorted_values - self.utility(spent)[:, None]) / left[:, None]
+        value = np.maximum(best[:, None] * share, 0.0)
+        ahead[:, 0] |= ~ahead.any(axis=1)  # nothing left to come: one free option that is worth nothing
+        over = left <= 0
+        costs = np.where(ahead, np.where(over[:, None], 0.0, self.sorted_costs - spent[:, None]), np.inf)
+        values = np.where(ahead, np.where(over[:, None], 0.0, value), -np.inf)
+        new = object.__new__(type(self))
+        order = np.argsort(costs, axis=1, kind="stable")
+        new.order, new.sorted_costs, new._sorted_values = (
+            np.take_along_axis(columns, order, axis=1) for columns in (self.order, costs, values)
+        )
+        # The weight is in the values already.
+        new.weight = np.ones(len(self))
+        return new
 
     @cached_property
     def emergence(self) -> Array:

@@ -53,6 +53,14 @@ class Mixed(Smooth):
                 pieces.append((curves.take(self._row_in_piece[rows[places]]), places))
         return pieces[0][0] if len(pieces) == 1 else Mixed(pieces) if pieces else self.pieces[0][0].take(rows)
 
+    def _after(self, spent: Array) -> Curves:
+        return Mixed((curves.after(spent[rows]), rows) for curves, rows in self.pieces)
+
+    @property
+    def top(self) -> Array:
+        """Utility of an unlimited cap, value."""
+        return self._gather(lambda curves: curves.top)
+
     def to_records(self) -> list[dict[str, Any]]:
         """One dict per query: `family` and that family's parameters, as plain numbers."""
         kept = [curves.to_records() for curves, _ in self.pieces]
@@ -131,7 +139,7 @@ def _merged(pieces: Sequence[Piece]) -> Curves:
     merged: list[Piece] = []
     for family in dict.fromkeys(curves.family for curves, _ in pieces):
         same = [(curves, rows) for curves, rows in pieces if curves.family == family]
-        merged.append((FAMILIES[family].joined([c for c, _ in same]), np.concatenate([r for _, r in same])))
+        merged.append((type(same[0][0]).joined([c for c, _ in same]), np.concatenate([r for _, r in same])))
     filled = [piece for piece in merged if len(piece[1])]
     if len(filled) > 1:
         return Mixed(filled)

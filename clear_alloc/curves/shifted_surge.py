@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from clear_alloc.curves.base import Accounting, Smooth, require_reserved
+from clear_alloc.curves.base import Accounting, require_reserved
 from clear_alloc.curves.columns import (
     MAX_TOKENS,
     Array,
@@ -21,11 +21,12 @@ from clear_alloc.curves.columns import (
     resolvable,
 )
 from clear_alloc.curves.lambert import w0
+from clear_alloc.curves.residual import Arrival
 
 __all__ = ["ShiftedSurge"]
 
 
-class ShiftedSurge(Smooth):
+class ShiftedSurge(Arrival):
     """U(b) = weight peak (x/s) exp(1 - x/s) for 0 <= x <= s, and weight peak beyond, with x = b - threshold.
 
     Parameters are scalars or arrays of shape (n,).
@@ -140,6 +141,12 @@ class ShiftedSurge(Smooth):
         """The paper's own curve, which falls again beyond the peak; for plots and replication only."""
         y = np.maximum((np.asarray(tokens, dtype=np.float64) - self.threshold) / self.width, 0.0)
         return self.top * y * np.exp(1.0 - y)
+
+    def unfinished(self, tokens: npt.ArrayLike) -> Array:
+        """Share of the right answers that arrive after `tokens`. O(n)."""
+        y = np.clip((np.asarray(tokens, dtype=np.float64) - self.threshold) / self.width, 0.0, 1.0)
+        share: Array = -np.expm1(np.log(np.maximum(y, 1e-300)) + 1.0 - y)
+        return share
 
     def marginal(self, tokens: npt.ArrayLike) -> Array:
         """Slope at a cap, value/token; 0 below the threshold and beyond the peak. O(n)."""

@@ -1,0 +1,34 @@
+"""The steepest chord from a point of a curve to a cap that may be granted: break-even caps and entry prices."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from clear_alloc.curves.base import Smooth
+from clear_alloc.curves.columns import Array
+
+__all__ = ["steepest_chord"]
+
+_STEPS = 60  # Dinkelbach's iteration is superlinear; about 8 are used
+
+
+def steepest_chord(curves: Smooth, origin: Array, value: Array, start: Array, stop: Array) -> tuple[Array, Array]:
+    """Slope (value/token) and end (token) of the steepest chord from (origin, value) to a cap on [start, stop].
+
+    start : where the concave branch begins, at least the origin. Where the origin is on the branch already, the
+    slope is the marginal value there and the end the origin. O(n) per step, about 8 steps.
+    Dinkelbach 1967: the best cap at the slope of the last best cap is steeper still, until nothing moves.
+    """
+    end, slope = stop.copy(), np.zeros(len(stop))
+    for _ in range(_STEPS):
+        run = end - origin
+        with np.errstate(divide="ignore", invalid="ignore"):
+            chord = np.where(run > 0, (curves.utility(end) - value) / run, 0.0)
+        steeper = chord > slope
+        if not steeper.any():
+            break
+        slope = np.where(steeper, chord, slope)
+        end = np.where(steeper, np.clip(curves.stationary(slope), start, stop), end)
+    bent = (origin >= start) & (stop > origin)
+    at_origin = np.where(bent, curves.marginal(origin), 0.0)
+    return np.maximum(slope, at_origin), np.where(bent, origin, end)
