@@ -107,8 +107,7 @@ def _cutoff_grant(market: Market, budget: float) -> Grant:
 
 def _limits(market: Market, caps: Array, order: npt.NDArray[np.intp], budget: float) -> Array:
     """Caps in order while the budget lasts, the floor for everybody else."""
-    base = market.floor.copy()
-    base[market.menu_rows] = market.menus.base_cost
+    base = market.least
     wanted = np.maximum(np.minimum(caps, market.cap), base)
     spent = base.sum() + np.cumsum((wanted - base)[order])
     limits = base.copy()

@@ -21,7 +21,7 @@ __all__ = ["MOST_QUERIES", "improved_plans"]
 
 MOST_QUERIES = 20_000  # beyond this a better core is worth less than 1e-6 of the utility
 CORE_SIDE = 12  # core queries on each side of the clearing price
-COPIES = 6  # of identical queries on one side of the price
+COPIES = 4  # of identical queries on one side of the price
 BEAM = 512  # partial choices kept per level
 MENU_OPTIONS = 6  # options of a menu that are tried in the core
 PLANS = 6  # complete choices handed back

@@ -139,7 +139,11 @@ class Allocation:
             _promise(f"{self.policy} knows no price", bool(np.isnan(self.price)), f"it is {self.price}")
             return
         demand = market.total_demand(self.price) if self.price >= 0 else np.inf
-        _promise("demand at the price fits the budget", demand <= pool, f"{demand:,.15g} tokens against {pool:,.15g}")
+        _promise(
+            "demand at the price fits the budget",
+            demand <= pool * (1.0 + _DEMAND_RTOL),
+            f"{demand:,.15g} tokens against {pool:,.15g}",
+        )
         below = market.total_demand(self.price * _JUST_BELOW)
         least = self.price == 0 if slack else below >= pool * (1.0 - _DEMAND_RTOL)
         _promise("no lower price fits the budget", least, f"{below:,.15g} tokens are wanted just below it")

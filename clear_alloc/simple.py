@@ -27,12 +27,12 @@ def _in_shares(market: Market, budget: float, share: Array) -> Grant:
     """The largest scale at which whole caps of scale x share, kept between floor and cap, fit the budget."""
     share = share / share.max(initial=1e-300)  # shares near the smallest float would overflow the scale
     total = float(share.sum())
-    if not market.floor.any():
+    if not market.least.any():
         return grant_within(market, np.floor(share * (budget / total)) if total > 0 else share)
 
     def spent(tokens_inverse: float) -> float:
         with np.errstate(over="ignore"):
-            return float(np.clip(np.floor(share / max(tokens_inverse, 1e-300)), market.floor, market.cap).sum())
+            return float(np.clip(np.floor(share / max(tokens_inverse, 1e-300)), market.least, market.cap).sum())
 
     high = 2.0 * float(share.max())
     inverse = falling_root(spent, budget, high).high if spent(0.0) > budget else 1e-300

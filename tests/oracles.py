@@ -41,10 +41,11 @@ def best_utility(records, budget, floors=None, ceilings=None):
     best = np.full(budget + 1, -np.inf)
     best[0] = 0.0
     for record, low, high in zip(records, floors, ceilings, strict=True):
-        new = np.full(budget + 1, -np.inf)
+        new, seen = np.full(budget + 1, -np.inf), -np.inf
         for cap in allowed_caps(record, low, min(high, budget)):
             value = utility(record, cap)
-            if value > 0 or cap == low or record["family"] == "menu":
+            if value > seen:  # a dearer cap of equal worth is never needed
+                seen = value
                 np.maximum(new[cap:], best[: budget + 1 - cap] + value, out=new[cap:])
         best = new
     top = best.max()

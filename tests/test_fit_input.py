@@ -59,6 +59,21 @@ def test_cap_may_be_left_out_and_other_columns_may_be_there():
     assert fitted.report.censored.tolist() == [0, 0]
 
 
+@pytest.mark.parametrize("kind", TABLES)
+@pytest.mark.parametrize("family", ["lognormal", "empirical", "paper"])
+def test_a_column_of_weights_reaches_the_curves(kind, family):
+    weighted = GOOD | {"weight": [2.0, 2.0, 0.5, 0.5, 0.5]}
+    fitted = fit(TABLES[kind](weighted) if kind != "arrays" else weighted, family)
+    assert fitted.curves.weight.tolist() == [2.0, 0.5]
+
+
+def test_the_argument_takes_the_place_of_the_column():
+    weighted = GOOD | {"weight": [2.0, 2.0, 0.5, 0.5, 0.5]}
+    assert fit(weighted, weight={"a": 3.0, "b": 4.0}).curves.weight.tolist() == [4.0, 3.0]
+    with pytest.raises(InvalidArgument, match=r"weight\[1\] is 9"):
+        fit({**weighted, "weight": [2, 9, 1, 1, 1]}, weight=1.0)
+
+
 def with_(name, row, value):
     column = list(GOOD[name])
     column[row] = value
@@ -88,6 +103,17 @@ BAD = {
     ),
     "cap 0": (with_("cap", 1, 0), "cap[1] is 0.0; allowed: a positive number of tokens, or null; use null"),
     "cap infinite": (with_("cap", 1, float("inf")), "cap[1] is inf; allowed: a positive number of tokens, or null"),
+    "weight null": ({**GOOD, "weight": [1, 1, 2, None, 2]}, "weight[3] is nan; allowed: a finite value of one right"),
+    "weight negative": (
+        {**GOOD, "weight": [1, 1, 2, 2, -2]},
+        "weight[4] is -2.0; allowed: a finite value of one right",
+    ),
+    "weight text": ({**GOOD, "weight": ["1"] * 5}, "weight[0] is '1'; allowed: a number"),
+    "two weights": (
+        {**GOOD, "weight": [1, 1, 2, 2, 3]},
+        "weight[4] is 3.0; allowed: 2.0, as in row 2 of the same query; give every query one weight",
+    ),
+    "short weight": ({**GOOD, "weight": [1]}, "weight is 'of length 1'; allowed: length 5, as query_id"),
     "null id": (with_("query_id", 4, None), f"query_id[4] is None; {IDS}"),
     "NaN id": (with_("query_id", 1, float("nan")), f"query_id[1] is nan; {IDS}"),
     "first id null": (with_("query_id", 0, None), f"query_id[0] is None; {IDS}"),
@@ -117,7 +143,9 @@ def test_bad_input_is_named(case):
 
 
 @pytest.mark.parametrize("kind", ["pandas", "pandas nullable", "polars", "pyarrow"])
-@pytest.mark.parametrize("case", ["null id", "null tokens", "correct 2", "above cap", "missing column", "empty"])
+@pytest.mark.parametrize(
+    "case", ["null id", "null tokens", "correct 2", "above cap", "two weights", "missing column", "empty"]
+)
 def test_bad_rows_of_dataframes_are_named_alike(kind, case):
     with pytest.raises(InvalidArgument) as caught:
         fit(TABLES[kind](BAD[case][0]))

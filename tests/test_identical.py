@@ -12,7 +12,7 @@ import clear_alloc as ca
 ONE = {
     "surge": {"family": own.SURGE, "threshold": 100.0, "width": 60.0, "peak": 0.8},
     "surge from 0": {"family": own.SURGE, "threshold": 0.0, "width": 60.0, "peak": 0.8},
-    "steep surge": {"family": own.SURGE, "threshold": 100.0, "width": 0.5, "peak": 0.8},
+    "steep surge": {"family": own.SURGE, "threshold": 100.0, "width": 4.0, "peak": 0.8},
     "late surge": {"family": own.SURGE, "threshold": 97.3, "width": 4000.0, "peak": 0.8},
     "cumulative": {"family": own.CUMULATIVE, "threshold": 80.5, "width": 15.0, "solvability": 0.6},
     "log-normal": {"family": own.LOGNORMAL, "median": 90.0, "spread": 0.4, "solvability": 0.9},
@@ -64,7 +64,7 @@ def menu_splits(record, n, budget):
 @pytest.mark.parametrize("name", ONE)
 @pytest.mark.parametrize("n", [2, 3, 7, 40, 250, 1000])
 def test_as_many_identical_queries_are_funded_as_fit(name, n):
-    """Within a thousandth of the optimum, and so within one query of it, at budgets that fit 1, some and nearly all."""
+    """Within a thousandth of the optimum, at budgets that fit one, some and nearly all of the queries."""
     record = ONE[name]
     one = own.build([record])
     usual = one.ceiling if record["family"] == own.MENU else one.break_even

@@ -30,9 +30,9 @@ MIN_SCALE = 1e-12  # tokens; a narrower curve is a unit mistake and would overfl
 
 
 def as_given(values: npt.ArrayLike) -> npt.NDArray[Any]:
-    """An array in which numbers beside a string are still numbers, so that errors can name the string."""
+    """An array in which numbers beside a string are still numbers, so that errors can name the string (or complex)."""
     raw = np.asarray(values)
-    return np.asarray(values, dtype=object) if raw.dtype.kind in "SU" else raw
+    return np.asarray(values, dtype=object) if raw.dtype.kind in "SUc" else raw
 
 
 def column(argument: str, values: npt.ArrayLike) -> Array:
@@ -58,7 +58,7 @@ def column(argument: str, values: npt.ArrayLike) -> Array:
 
 def _number(argument: str, row: int, value: object) -> float:
     # Strings are refused even when they look like numbers: a guess here would hide a broken column.
-    if isinstance(value, (str, bytes)) or value is None:
+    if isinstance(value, (str, bytes, complex)) or value is None:
         raise InvalidArgument(argument, value, "a number", "convert the column before passing it", row)
     try:
         return float(value)  # type: ignore[arg-type]

@@ -3,21 +3,33 @@
 from clear_alloc.files.atomic import replacing
 from clear_alloc.files.contents import (
     CurveFile,
+    RolloutTable,
     read_caps,
     read_curves,
     read_rollouts,
+    rollout_table,
     write_caps,
     write_curves,
     write_rollouts,
 )
-from clear_alloc.files.formats import write_columns
+from clear_alloc.files.formats import Pick, write_columns
+from clear_alloc.files.judged import json_objects, judge_rows, read_judged
+from clear_alloc.files.refusals import Refusals, Skipped
 
 __all__ = [
     "CurveFile",
+    "Pick",
+    "Refusals",
+    "RolloutTable",
+    "Skipped",
+    "json_objects",
+    "judge_rows",
     "read_caps",
     "read_curves",
+    "read_judged",
     "read_rollouts",
     "replacing",
+    "rollout_table",
     "write_caps",
     "write_columns",
     "write_curves",

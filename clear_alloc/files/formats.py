@@ -15,12 +15,14 @@ from pydantic import BaseModel
 from clear_alloc.errors import BadRow, InvalidArgument
 from clear_alloc.extras import optional
 from clear_alloc.files.atomic import replacing
+from clear_alloc.files.refusals import Refusals
 from clear_alloc.schema import LISTS, TEXTS
 
 __all__ = [
     "CSV",
     "JSONL",
     "PARQUET",
+    "Pick",
     "check_header",
     "format_of",
     "json_lines",
@@ -33,6 +35,7 @@ JSONL, CSV, PARQUET = "jsonl", "csv", "parquet"
 _SUFFIXES = {".jsonl": JSONL, ".ndjson": JSONL, ".csv": CSV, ".parquet": PARQUET}
 
 Columns = Mapping[str, Sequence[Any]]
+Pick = Mapping[str, str]  # a field of the model -> the column of the file that holds it
 
 
 def format_of(path: str | os.PathLike[str]) -> str:
@@ -53,10 +56,13 @@ def json_lines(path: Path) -> Iterator[tuple[int, bytes]]:
                 yield number, content
 
 
-def table_rows(path: Path, model: type[BaseModel]) -> Iterator[tuple[int, dict[str, Any]]]:
+def table_rows(
+    path: Path, model: type[BaseModel], refuse: Refusals, pick: Pick | None = None
+) -> Iterator[tuple[int, dict[str, Any]]]:
     """Number (1 = the first below the header) and cells of every CSV row that is not blank.
 
     An empty cell is no cell. Lists are JSON in a cell: `[0, 300]`. Cells that `model` doesn't know stay text.
+    `refuse` hears of rows with another number of cells than the header.
     """
     number = 0
     try:
@@ -64,16 +70,22 @@ def table_rows(path: Path, model: type[BaseModel]) -> Iterator[tuple[int, dict[s
             reader = csv.reader(stream, strict=True)
             header = next(reader, [])
             if header:
-                check_header(path, header, model)
+                check_header(path, header, model, pick)
             for number, cells in enumerate(reader, start=1):
-                if cells:
-                    yield number, _row(path, number, header, cells)
+                if cells and len(cells) == len(header):
+                    yield number, _row(header, cells, pick)
+                elif cells:
+                    allowed = f"{len(header)}, as the header; quote cells that hold commas"
+                    refuse(path, number, f"it has {len(cells)} cells; allowed: {allowed}")
     except (csv.Error, UnicodeDecodeError) as error:
         raise BadRow(str(path), number + 1, f"the text can't be read as CSV in UTF-8 ({error}); repair it") from error
 
 
-def check_header(path: Path, header: Sequence[str], model: type[BaseModel]) -> None:
+def check_header(path: Path, header: Sequence[str], model: type[BaseModel], pick: Pick | None = None) -> None:
     """`InvalidArgument` for a column that is missing, stands twice, or is unknown where that is forbidden."""
+    if pick is not None:
+        _check_picked(path, header, model, pick)
+        return
     where, known = f"a column of {path}", ", ".join(model.model_fields)
     for name in header:
         if header.count(name) > 1:
@@ -86,16 +98,27 @@ def check_header(path: Path, header: Sequence[str], model: type[BaseModel]) -> N
         raise InvalidArgument(f"the header of {path}", list(header), f"at least {known_required(model)}", remedy)
 
 
+def _check_picked(path: Path, header: Sequence[str], model: type[BaseModel], pick: Pick) -> None:
+    for ours, theirs in pick.items():
+        if header.count(theirs) > 1:
+            remedy = "rename or remove one of the columns"
+            raise InvalidArgument(f"a column of {path}", theirs, "each name once", remedy)
+        needed = ours != theirs or model.model_fields[ours].is_required()
+        if needed and theirs not in header:
+            found = f"its columns: {', '.join(header)}"
+            raise InvalidArgument(f"the column of {path} for {ours}", theirs, found, f"map {ours} to one of them")
+
+
 def known_required(model: type[BaseModel]) -> str:
     """Names of the columns that `model` can't do without."""
     return ", ".join(name for name, field in model.model_fields.items() if field.is_required())
 
 
-def _row(path: Path, number: int, header: list[str], cells: list[str]) -> dict[str, Any]:
-    if len(cells) != len(header):
-        reason = f"it has {len(cells)} cells; allowed: {len(header)}, as the header; quote cells that hold commas"
-        raise BadRow(str(path), number, reason)
-    return {name: _value(name, text) for name, text in zip(header, cells, strict=True) if text}
+def _row(header: list[str], cells: list[str], pick: Pick | None) -> dict[str, Any]:
+    texts = {name: text for name, text in zip(header, cells, strict=True) if text}
+    if pick is None:
+        return {name: _value(name, text) for name, text in texts.items()}
+    return {ours: _value(ours, texts[theirs]) for ours, theirs in pick.items() if theirs in texts}
 
 
 def _value(name: str, text: str) -> object:
@@ -119,15 +142,19 @@ def _parsed_list(text: str) -> object:
         return text
 
 
-def parquet_table(path: Path, model: type[BaseModel]) -> Any:
-    """A pyarrow table with those columns of the file that `model` knows."""
+def parquet_table(path: Path, model: type[BaseModel], pick: Pick | None = None) -> Any:
+    """A pyarrow table with those columns of the file that `model` knows, under its names."""
     parquet = optional("pyarrow.parquet", "cli", "reading Parquet")
     arrow = optional("pyarrow", "cli", "reading Parquet")
     try:
         with path.open("rb") as stream:
             file = parquet.ParquetFile(stream)
-            check_header(path, file.schema_arrow.names, model)
-            return file.read(columns=[name for name in file.schema_arrow.names if name in model.model_fields])
+            names = file.schema_arrow.names
+            check_header(path, names, model, pick)
+            chosen = pick or {name: name for name in names if name in model.model_fields}
+            present = {ours: theirs for ours, theirs in chosen.items() if theirs in names}
+            table = file.read(columns=list(dict.fromkeys(present.values())))
+            return arrow.table({ours: table.column(theirs) for ours, theirs in present.items()})
     except (arrow.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise

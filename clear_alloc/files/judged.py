@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -13,10 +14,11 @@ from pydantic import BaseModel, ValidationError
 
 from clear_alloc.errors import BadRow
 from clear_alloc.extras import optional
-from clear_alloc.files.formats import CSV, PARQUET, format_of, json_lines, parquet_table, table_rows
+from clear_alloc.files.formats import CSV, PARQUET, Pick, format_of, json_lines, parquet_table, table_rows
+from clear_alloc.files.refusals import Refusals
 from clear_alloc.schema import LISTS, TEXTS, Column, refusal, suspects
 
-__all__ = ["Judged", "check_unique", "read_judged"]
+__all__ = ["Judged", "check_unique", "json_objects", "judge_rows", "read_judged"]
 
 
 class Judged(NamedTuple):
@@ -33,13 +35,21 @@ class Judged(NamedTuple):
     rows: Sequence[int]
 
 
-def read_judged(path: str | os.PathLike[str], model: type[BaseModel]) -> Judged:
+def read_judged(
+    path: str | os.PathLike[str],
+    model: type[BaseModel],
+    refuse: Refusals | None = None,
+    pick: Pick | None = None,
+) -> Judged:
     """Read a JSONL, CSV or Parquet file whose rows are `model`'s.
+
+    refuse : what becomes of bad rows; by default the first one ends the reading.
+    pick : where the file's names are its own, its column for each field of the model.
 
     Raises
     ------
     BadRow
-        A row is refused.
+        A row is refused, and not skipped. Text that is not CSV or not UTF-8 leaves no rows to skip.
     InvalidArgument
         The suffix is unknown, the file can't be read as what it claims to be, or its columns are wrong.
     NotSupported
@@ -48,40 +58,60 @@ def read_judged(path: str | os.PathLike[str], model: type[BaseModel]) -> Judged:
         The file can't be opened.
     """
     file, kind = Path(path), format_of(path)
+    refuse = Refusals() if refuse is None else refuse
     if kind == PARQUET:
-        return _judge_table(file, model)
-    return _judge_each(file, model, _csv_rows(file, model) if kind == CSV else _json_rows(file, model))
+        return _judge_table(file, model, refuse, pick)
+    if kind == CSV:
+        return judge_rows(file, model, table_rows(file, model, refuse, pick), refuse)
+    return judge_rows(file, model, json_lines(file) if pick is None else _picked(file, refuse, pick), refuse)
 
 
-def _json_rows(path: Path, model: type[BaseModel]) -> Iterator[tuple[int, BaseModel]]:
+def _picked(path: Path, refuse: Refusals, pick: Pick) -> Iterator[tuple[int, dict[str, Any]]]:
+    for number, row in json_objects(path, refuse):
+        yield number, {ours: row[theirs] for ours, theirs in pick.items() if theirs in row}
+
+
+def json_objects(path: Path, refuse: Refusals) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Line number and content of every line that holds one JSON object; the others are refused."""
     for number, line in json_lines(path):
         try:
-            yield number, model.model_validate_json(line)
-        except ValidationError as error:
-            raise BadRow(str(path), number, str(refusal(error, model))) from None
+            content = json.loads(line)
+        except ValueError as error:
+            content = error
+        if isinstance(content, dict):
+            yield number, content
+        else:
+            detail = f" ({content})" if isinstance(content, ValueError) else ""
+            refuse(path, number, f"the row is not one JSON object; repair or remove the line{detail}")
 
 
-def _csv_rows(path: Path, model: type[BaseModel]) -> Iterator[tuple[int, BaseModel]]:
-    for number, cells in table_rows(path, model):
-        yield number, _judge(path, model, number, cells)
-
-
-def _judge(path: Path, model: type[BaseModel], number: int, cells: dict[str, Any]) -> BaseModel:
-    try:
-        return model.model_validate(cells)
-    except ValidationError as error:
-        raise BadRow(str(path), number, str(refusal(error, model))) from None
-
-
-def _judge_each(path: Path, model: type[BaseModel], judged: Iterable[tuple[int, BaseModel]]) -> Judged:
+def judge_rows(
+    source: str | os.PathLike[str],
+    model: type[BaseModel],
+    rows: Iterable[tuple[int, bytes | dict[str, Any]]],
+    refuse: Refusals,
+) -> Judged:
+    """Judge rows one by one, each a dict or a line of JSON; `refuse` hears of those that don't pass. O(n)."""
     # Only the values are kept: a million models would take a gigabyte.
     kept: dict[str, list[Any]] = {name: [] for name in model.model_fields}
     numbers = []
-    for number, row in judged:
-        numbers.append(number)
-        for name, values in kept.items():
-            values.append(getattr(row, name))
-    return Judged(str(path), {name: _array(name, values) for name, values in kept.items()}, numbers)
+    for number, content in rows:
+        row = _judge(source, model, number, content, refuse)
+        if row is not None:
+            numbers.append(number)
+            for name, values in kept.items():
+                values.append(getattr(row, name))
+    return Judged(str(source), {name: _array(name, values) for name, values in kept.items()}, numbers)
+
+
+def _judge(
+    source: object, model: type[BaseModel], number: int, content: bytes | dict[str, Any], refuse: Refusals
+) -> BaseModel | None:
+    try:
+        return model.model_validate(content) if isinstance(content, dict) else model.model_validate_json(content)
+    except ValidationError as error:
+        refuse(source, number, refusal(error, model))
+        return None
 
 
 def _array(name: str, values: list[Any]) -> npt.NDArray[Any]:
@@ -92,19 +122,24 @@ def _array(name: str, values: list[Any]) -> npt.NDArray[Any]:
     return np.array(values, dtype=np.float64)
 
 
-def _judge_table(path: Path, model: type[BaseModel]) -> Judged:
-    table = parquet_table(path, model)
+def _judge_table(path: Path, model: type[BaseModel], refuse: Refusals, pick: Pick | None) -> Judged:
+    table = parquet_table(path, model, pick)
     columns = {name: _column(table.column(name)) for name in table.column_names}
     doubtful = np.flatnonzero(suspects(model, columns))
     kept = {
         name: _converted(name, field.default, columns.get(name), table.num_rows)
         for name, field in model.model_fields.items()
     }
+    passed = np.ones(table.num_rows, dtype=bool)
     for place, cells in zip(doubtful.tolist(), _cells(table, doubtful), strict=True):
-        row = _judge(path, model, place + 1, cells)
+        row = _judge(path, model, place + 1, cells, refuse)
+        passed[place] = row is not None
         for name, values in kept.items():
-            values[place] = getattr(row, name)
-    return Judged(str(path), kept, range(1, table.num_rows + 1))
+            values[place] = None if row is None else getattr(row, name)
+    if passed.all():
+        return Judged(str(path), kept, range(1, table.num_rows + 1))
+    numbers: list[int] = (np.flatnonzero(passed) + 1).tolist()
+    return Judged(str(path), {name: values[passed] for name, values in kept.items()}, numbers)
 
 
 def _column(chunked: Any) -> Column:

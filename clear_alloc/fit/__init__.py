@@ -1,6 +1,7 @@
 """Rollouts in, curves out: recorded completions become reasoning-utility curves, with a report."""
 
-from clear_alloc.fit.fitting import FAMILIES, Fitted, fit
+from clear_alloc.fit.families import FAMILIES
+from clear_alloc.fit.fitting import Fitted, fit
 from clear_alloc.fit.report import FitReport
 
 __all__ = ["FAMILIES", "FitReport", "Fitted", "fit"]

@@ -9,23 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from clear_alloc.curves import CumulativeSurge, LognormalArrival, ShiftedSurge
 from clear_alloc.errors import InvalidArgument
-from clear_alloc.fit.censoring import Caps
-from clear_alloc.fit.lengths import Lengths, Summary, fit_lengths
+from clear_alloc.fit.families import FAMILIES, FittedCurves, curves_of, refusal
 from clear_alloc.fit.report import FitReport, make_report
-from clear_alloc.fit.rollouts import Array, Rollouts, read_rollouts
-from clear_alloc.fit.solvability import Solvability, fit_solvability
-from clear_alloc.fit.surges import arrivals, fit_shape
+from clear_alloc.fit.rollouts import Rollouts, read_rollouts
 
 __all__ = ["FAMILIES", "Fitted", "fit"]
-
-FAMILIES = ("lognormal", "shifted_surge", "cumulative_surge")
-
-FittedCurves = LognormalArrival | ShiftedSurge | CumulativeSurge
-
-# Tokens are whole: what a length hides by rounding, as a variance in token^2. It keeps spreads above zero.
-_ROUNDING = 1.0 / 12.0
 
 
 @dataclass(frozen=True)
@@ -56,9 +45,11 @@ def fit(
         `query_id`: strings or integers, one kind, never null.
         `tokens`: length, token, finite and >= 0. `correct`: 0 or 1, or boolean.
         `cap` (optional): the limit of this completion, token, > 0; null or NaN where there was none.
-    family : {"lognormal", "shifted_surge", "cumulative_surge"}
+        `weight` (optional): value of one right answer, >= 0, the same in all rows of a query.
+    family : {"lognormal", "shifted_surge", "cumulative_surge", "empirical", "paper"}
     weight : number, array or mapping, optional
         Value of one right answer: for all, of shape (queries,) in the order of first appearance, or by id.
+        Takes the place of a column `weight`.
 
     Returns
     -------
@@ -92,6 +83,13 @@ def fit(
     have in common, by least squares on the pooled arrivals of right answers (Kaplan-Meier) in units of their
     medians.
 
+    *Empirical.* A `Menu` of each query's own right answers: by each of their lengths, the share of its rollouts
+    that were right (product-limit where some were stopped). Nothing is shrunk, the solvability neither: with few
+    rollouts it promises what they happened to do. For many rollouts per query, and to compare with.
+
+    *Paper.* The paper's hump, alpha and beta shared, a threshold per query; `clear_alloc.fit.paper` says what
+    of that is known and what is our reading. For replication.
+
     *Cost.* O(rollouts log rollouts) to group them, then O(queries + distinct caps of each) per pass: 200,000
     rollouts of 20,000 queries take well under a second uncapped, a few seconds when most are stopped.
 
@@ -111,35 +109,17 @@ def fit(
     if family not in FAMILIES:
         raise InvalidArgument("family", family, f"one of {', '.join(FAMILIES)}", "choose one of them")
     data = read_rollouts(rollouts)
-    _require_lengths(data, family)
-    weights = _weights(weight, data.ids)
-    timed = ~data.censored & (data.tokens > 0)
-    solved = fit_solvability(data.per_query(data.right), data.per_query(~data.censored))
-    lengths = fit_lengths(_summary(data, timed, solved))
-    median = np.exp(lengths.log_median)
-    if family == "lognormal":
-        curves: FittedCurves = LognormalArrival(median, lengths.spread, solved.mean, weights)
-        return Fitted(curves, data.ids, make_report(data, timed, family, lengths, solved, None))
-    shape = fit_shape(family, *_relative_arrivals(data, timed, lengths, solved))
-    surge = ShiftedSurge if family == "shifted_surge" else CumulativeSurge
-    curves = surge(shape.threshold * median, shape.width * median, solved.mean, weights)
-    return Fitted(curves, data.ids, make_report(data, timed, family, lengths, solved, shape))
+    refused = refusal(data, family)
+    if refused is not None:
+        raise refused
+    curves, facts = curves_of(data, family, _weights(weight, data))
+    return Fitted(curves, data.ids, make_report(data, family, facts))
 
 
-def _require_lengths(data: Rollouts, family: str) -> None:
-    finished = ~data.censored & (data.tokens > 0)
-    if not finished.any():
-        remedy = "record some rollouts under a higher cap"
-        allowed = "at least one rollout of 1 token or more that ended before its cap"
-        raise InvalidArgument("tokens", "without a finished length", allowed, remedy)
-    if family != "lognormal" and not (finished & data.right).any():
-        remedy = "its shape comes from right answers; use family='lognormal', or record more rollouts"
-        raise InvalidArgument("correct", "0 in every row", f"at least one right answer for {family}", remedy)
-
-
-def _weights(weight: npt.ArrayLike | Mapping[Any, float] | None, ids: list[Any]) -> npt.ArrayLike:
+def _weights(weight: npt.ArrayLike | Mapping[Any, float] | None, data: Rollouts) -> npt.ArrayLike:
+    ids: list[Any] = data.ids
     if weight is None:
-        return np.ones(len(ids))
+        return np.ones(len(ids)) if data.weight is None else data.weight
     if isinstance(weight, Mapping):
         missing = [i for i in ids if i not in weight]
         if missing:
@@ -151,38 +131,3 @@ def _weights(weight: npt.ArrayLike | Mapping[Any, float] | None, ids: list[Any])
         found, remedy = f"of length {np.size(weight)}", "pass a mapping from id to weight"
         raise InvalidArgument("weight", found, allowed, remedy)
     return np.broadcast_to(np.asarray(weight), len(ids))
-
-
-def _summary(data: Rollouts, timed: npt.NDArray[np.bool_], solved: Solvability) -> Summary:
-    log_length = np.log(np.where(timed, data.tokens, 1.0))
-    right, wrong = timed & data.right, timed & ~data.right
-    n_right, n_wrong = data.per_query(right), data.per_query(wrong)
-    mean_right = data.per_query(right * log_length) / np.maximum(n_right, 1.0)
-    mean_wrong = data.per_query(wrong * log_length) / np.maximum(n_wrong, 1.0)
-    own_mean = np.where(data.right, mean_right[data.query], mean_wrong[data.query])
-    squares = timed * ((log_length - own_mean) ** 2 + _ROUNDING / np.maximum(data.tokens, 1.0) ** 2)
-    spread_out = data.per_query(squares)
-    return Summary(n_right, n_wrong, mean_right, mean_wrong, spread_out, 1.0 - solved.mean, _caps(data))
-
-
-def _caps(data: Rollouts) -> Caps:
-    pairs = np.stack([data.query[data.censored].astype(np.float64), data.tokens[data.censored]])
-    (owner, cap), times = np.unique(pairs, axis=1, return_counts=True)
-    query, start, inverse = np.unique(owner.astype(np.intp), return_index=True, return_inverse=True)
-    return Caps(query, start, inverse, np.log(cap), times.astype(np.float64))
-
-
-def _relative_arrivals(
-    data: Rollouts, timed: npt.NDArray[np.bool_], lengths: Lengths, solved: Solvability
-) -> tuple[Array, Array]:
-    # A length lies nearer to a median it took part in than a new one would: their variances are sigma^2 - v
-    # and sigma^2 + v, where v is the posterior variance of the median.
-    sigma2, v = lengths.sigma**2, lengths.log_median_error**2
-    stretch = np.sqrt((sigma2 + v) / np.maximum(sigma2 - v, 0.1 * sigma2))
-
-    def relative(rows: npt.NDArray[np.bool_]) -> Array:
-        query = data.query[rows]
-        return np.exp((np.log(data.tokens[rows]) - lengths.log_median[query]) * stretch[query])
-
-    chance_right = solved.mean[data.query[data.censored]]
-    return arrivals(relative(timed & data.right), relative(data.censored), chance_right, lengths.pool.typical)

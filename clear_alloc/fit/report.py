@@ -15,7 +15,7 @@ from clear_alloc.fit.rollouts import Array, Rollouts
 from clear_alloc.fit.solvability import Solvability
 from clear_alloc.fit.surges import Shape
 
-__all__ = ["FLAGS", "FitReport", "make_report"]
+__all__ = ["FLAGS", "Facts", "FitReport", "make_report", "model_facts"]
 
 Counts = npt.NDArray[np.int64]
 
@@ -29,12 +29,26 @@ FLAGS = {
 
 
 @dataclass(frozen=True)
+class Facts:
+    """What a family's fit knows of its curves; arrays as in `FitReport`, None where the family has no such thing."""
+
+    pooled: Mapping[str, float]
+    errors: Mapping[str, float] = field(default_factory=dict)
+    log_median: Array | None = None
+    log_median_error: Array | None = None
+    log_spread_error: Array | None = None
+    solvability_error: Array | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class FitReport:
     """What went into each curve. Arrays have shape (queries,), in the order of `ids`.
 
     n, solved, censored, empty : rollouts, right ones, those stopped by their cap, those of 0 tokens.
     log_median_error, log_spread_error : posterior standard deviations, natural log.
     solvability_error : posterior standard deviation of the chance.
+        None where the family has no such parameter; the paper's curves have none of the three.
     flagged : for each name in FLAGS, the queries it holds for.
     pooled, errors : what the queries share, and standard errors of it where there are any.
     notes : sentences on the fit as a whole.
@@ -46,9 +60,9 @@ class FitReport:
     solved: Counts
     censored: Counts
     empty: Counts
-    log_median_error: Array
-    log_spread_error: Array
-    solvability_error: Array
+    log_median_error: Array | None
+    log_spread_error: Array | None
+    solvability_error: Array | None
     flagged: Mapping[str, npt.NDArray[np.bool_]]
     pooled: Mapping[str, float]
     errors: Mapping[str, float]
@@ -65,11 +79,12 @@ class FitReport:
             "log_spread_error",
             "solvability_error",
         )
-        values = (getattr(self, name).tolist() for name in columns)
+        known = [name for name in columns if getattr(self, name) is not None]
+        values = (getattr(self, name).tolist() for name in known)
         names = list(self.flagged)
         marks = np.stack([self.flagged[name] for name in names], axis=1).tolist()
         queries = [
-            {"id": id_, **dict(zip(columns, row, strict=True)), "flags": list(compress(names, mark))}
+            {"id": id_, **dict(zip(known, row, strict=True)), "flags": list(compress(names, mark))}
             for id_, mark, *row in zip(self.ids, marks, *values, strict=True)
         ]
         return {
@@ -95,32 +110,36 @@ class FitReport:
     __repr__ = __str__
 
 
-def make_report(
-    data: Rollouts,
-    timed: npt.NDArray[np.bool_],
-    family: str,
-    lengths: Lengths,
-    solved: Solvability,
-    shape: Shape | None,
-) -> FitReport:
-    """Count, flag and name; `timed` marks the rollouts whose length was used. O(rollouts)."""
+def make_report(data: Rollouts, family: str, facts: Facts) -> FitReport:
+    """Count, flag and name. O(rollouts)."""
     n, right, censored, empty = (
         data.per_query(values).astype(np.int64)
         for values in (np.ones(len(data.query)), data.right, data.censored, data.tokens == 0)
     )
     longest = np.zeros(len(data.ids))
     np.maximum.at(longest, data.query, data.tokens)
+    median = np.zeros(len(data.ids)) if facts.log_median is None else np.exp(facts.log_median)
     flagged = {
         "single_rollout": n == 1,
         "never_solved": right == 0,
         "always_solved": (right > 0) & (right == n - censored),
         "none_finished": n == censored,
-        "beyond_caps": (censored > 0) & (np.exp(lengths.log_median) > longest),
+        "beyond_caps": (censored > 0) & (median > longest),
     }
-    pooled, errors = _pooled(lengths, solved, shape)
     return FitReport(
-        family, data.ids, n, right, censored, empty, lengths.log_median_error, lengths.log_sigma_error,
-        solved.error, flagged, pooled, errors, _notes(data, timed, lengths),
+        family, data.ids, n, right, censored, empty, facts.log_median_error, facts.log_spread_error,
+        facts.solvability_error, flagged, facts.pooled, facts.errors, facts.notes,
+    )  # fmt: skip
+
+
+def model_facts(
+    data: Rollouts, timed: npt.NDArray[np.bool_], lengths: Lengths, solved: Solvability, shape: Shape | None
+) -> Facts:
+    """Of the families with a model of lengths; `timed` marks the rollouts whose length was used."""
+    pooled, errors = _pooled(lengths, solved, shape)
+    return Facts(
+        pooled, errors, lengths.log_median, lengths.log_median_error, lengths.log_sigma_error, solved.error,
+        _notes(data, timed, lengths),
     )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -23,18 +24,37 @@ _NEEDED = ("query_id", "tokens", "correct")
 
 @dataclass(frozen=True)
 class Rollouts:
-    """Judged rollouts, columns of shape (rollouts,); `query` numbers the entries of `ids`."""
+    """Judged rollouts, columns of shape (rollouts,); `query` numbers the entries of `ids`.
+
+    cap : token, infinite where there was none.
+    weight : value of a right answer, shape (queries,); None where the table has no such column.
+    """
 
     ids: list[str] | list[int]
     query: Ints
     tokens: Array
     right: Mask
-    censored: Mask
+    cap: Array
+    weight: Array | None = None
+
+    @cached_property
+    def censored(self) -> Mask:
+        """Stopped by the cap, and not right: the length is more than `tokens`. A right one has finished."""
+        return (self.tokens >= self.cap) & ~self.right
 
     def per_query(self, values: npt.ArrayLike) -> Array:
         """Sum of `values` (rollouts,) within each query, shape (queries,). O(rollouts)."""
         sums = np.bincount(self.query, np.asarray(values, dtype=np.float64), len(self.ids))
         return sums.astype(np.float64, copy=False)  # bincount of no rows is of integers
+
+    def only(self, rows: Mask) -> tuple[Rollouts, Ints]:
+        """The marked rollouts, their queries numbered anew, and each old query's new number or -1. O(rollouts)."""
+        there = np.bincount(self.query[rows], minlength=len(self.ids)) > 0
+        number = np.where(there, np.cumsum(there) - 1, -1)
+        ids: Any = [id_ for id_, kept in zip(self.ids, there.tolist(), strict=True) if kept]
+        weight = None if self.weight is None else self.weight[there]
+        query = number[self.query[rows]]
+        return Rollouts(ids, query, self.tokens[rows], self.right[rows], self.cap[rows], weight), number
 
 
 def read_rollouts(table: Any) -> Rollouts:
@@ -52,20 +72,37 @@ def read_rollouts(table: Any) -> Rollouts:
     correct = _numbers("correct", columns["correct"])
     scored = (correct == 0) | (correct == 1)
     _check("correct", correct, scored, "0 or 1 (or a boolean)", "score the rollout as right or wrong, or drop it")
-    right = correct == 1
-    return Rollouts(ids, query, tokens, right, _reached_cap(columns.get("cap"), tokens) & ~right)
+    cap = _caps(columns.get("cap"), tokens)
+    return Rollouts(ids, query, tokens, correct == 1, cap, _weights(columns.get("weight"), query, len(ids)))
 
 
-def _reached_cap(column: npt.NDArray[Any] | None, tokens: Array) -> Mask:
+def _caps(column: npt.NDArray[Any] | None, tokens: Array) -> Array:
     if column is None:
-        return np.zeros(len(tokens), dtype=bool)
+        return np.full(len(tokens), np.inf)
     cap = _numbers("cap", column)
     none = np.isnan(cap)
     allowed = none | (np.isfinite(cap) & (cap > 0))
     _check("cap", cap, allowed, "a positive number of tokens, or null", "use null where there was no cap")
     remedy = "record tokens and cap with the same tokenizer, or use null where the cap is not known"
     _check("tokens", tokens, none | (tokens <= cap), "at most the row's cap", remedy)
-    return ~none & (tokens >= cap)
+    return np.where(none, np.inf, cap)
+
+
+def _weights(column: npt.NDArray[Any] | None, query: Ints, queries: int) -> Array | None:
+    if column is None:
+        return None
+    weight = _numbers("weight", column)
+    good = np.isfinite(weight) & (weight >= 0)
+    _check("weight", weight, good, "a finite value of one right answer, 0 or more", "repair the row or drop it")
+    first = np.full(queries, len(query), dtype=np.intp)
+    np.minimum.at(first, query, np.arange(len(query)))
+    odd = weight != weight[first[query]]
+    if odd.any():
+        row = int(np.argmax(odd))
+        earlier = int(first[query[row]])
+        allowed = f"{weight[earlier]}, as in row {earlier} of the same query"
+        raise InvalidArgument("weight", weight[row], allowed, "give every query one weight", row)
+    return weight[first]
 
 
 def _names(table: Any) -> list[Any]:
@@ -74,12 +111,12 @@ def _names(table: Any) -> list[Any]:
         found = getattr(table, names, None)
         if found is not None:
             return list(found() if callable(found) else found)
-    allowed = "a dataframe or a mapping of columns query_id, tokens, correct and optionally cap"
+    allowed = "a dataframe or a mapping of columns query_id, tokens, correct and optionally cap, weight"
     raise InvalidArgument("rollouts", table, allowed, "turn the rows into a table of columns")
 
 
 def _optional(table: Any) -> Sequence[str]:
-    return ("cap",) if "cap" in _names(table) else ()
+    return [name for name in ("cap", "weight") if name in _names(table)]
 
 
 def _column(table: Any, name: str) -> npt.NDArray[Any]:
