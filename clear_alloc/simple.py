@@ -27,8 +27,10 @@ def _in_shares(market: Market, budget: float, share: Array) -> Grant:
     """The largest scale at which whole caps of scale x share, kept between floor and cap, fit the budget."""
     share = share / share.max(initial=1e-300)  # shares near the smallest float would overflow the scale
     total = float(share.sum())
-    if not market.least.any():
-        return grant_within(market, np.floor(share * (budget / total)) if total > 0 else share)
+    limits = np.floor(share * (budget / total)) if total > 0 else share
+    # Rounding may lift a share to the next whole token; then, and under floors, the scale is searched for.
+    if not market.least.any() and limits.sum() <= budget:
+        return grant_within(market, limits)
 
     def spent(tokens_inverse: float) -> float:
         with np.errstate(over="ignore"):
