@@ -2,7 +2,9 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-STAMP  := $(VENV)/.installed
+LIGHT  := $(VENV)/.installed-to-run
+FULL   := $(VENV)/.installed-to-test
+PIP     = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .PHONY: help run test check bench clean
 .DEFAULT_GOAL := help
@@ -10,24 +12,28 @@ STAMP  := $(VENV)/.installed
 help:  ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-$(STAMP): pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all,dev]'
+$(LIGHT): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) -e '.[cli,plot]'
 	@touch $@
 
-run: $(STAMP)  ## fit the shipped rollouts, allocate, score on held-out samples, print the table
+$(FULL): $(LIGHT)
+	$(PIP) -e '.[all,dev]'
+	@touch $@
+
+run: $(LIGHT)  ## fit the shipped rollouts, allocate, score on held-out samples, print the table
 	$(BIN)/python -m benchmarks.main_job
 
-test: $(STAMP)  ## every test, warnings as errors
+test: $(FULL)  ## every test, warnings as errors
 	$(BIN)/python -m pytest -q -W error
 
-check: $(STAMP)  ## lint, format, types, tests with doctests and the import order
+check: $(FULL)  ## lint, format, types, tests with doctests and the import order
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q -W error
 
-bench: $(STAMP)  ## time allocate() by size, as ratios to np.sort in the same run
+bench: $(LIGHT)  ## time allocate() by size, as ratios to np.sort in the same run
 	$(BIN)/python -m benchmarks.speed
 
 clean:  ## remove what the targets made
