@@ -66,7 +66,8 @@ def _core(market: Market, plan: Plan, price: float) -> list[tuple[int, bool]]:
     is_menu = np.arange(len(jump)) >= len(rows)
     climbed = menus.cost_of(plan.chosen)[steps.owner] >= menus.costs[steps.owner, steps.option]
     taken = np.concatenate([plan.funded[rows], climbed])
-    distance = np.abs(np.log(jump / price))
+    with np.errstate(divide="ignore"):  # a price that underflowed to 0 is infinitely far
+        distance = np.abs(np.log(jump) - np.log(price))
     near = np.concatenate([_nearest(distance, size, np.flatnonzero(side)) for side in (taken, ~taken)])
     near = near[np.argsort(distance[near], kind="stable")]
     return list(dict.fromkeys(zip(owner[near].tolist(), is_menu[near].tolist(), strict=True)))

@@ -13,6 +13,8 @@ from clear_alloc.plan import Grant, grant_of
 
 __all__ = ["exact_grant", "table_cells"]
 
+_CELLS_AT_ONCE = 2_000_000  # 16 MB per array
+
 
 def table_cells(market: Market, budget: float) -> float:
     """Work of `exact_grant`: comparisons of one cap of one query against one budget. O(n)."""
@@ -106,15 +108,24 @@ def _first(stage: _Stage, free: int) -> tuple[Index, Array]:
 
 
 def _next(stage: _Stage, best: Array) -> tuple[Index, Array]:
-    """One row per budget, one column per option: the value of the option plus the best of what it leaves."""
-    budgets, reach = np.arange(len(best)), int(stage.extra[-1])
-    padded = np.concatenate([np.full(reach, -np.inf), best])
-    run = stage.extra[1:]
+    """For every budget, the option whose value plus the best of what it leaves is highest; in bounded memory."""
+    pick, value = np.empty(len(best), dtype=np.intp), np.empty(len(best))
+    padded = np.concatenate([np.full(int(stage.extra[-1]), -np.inf), best])
+    rows = max(_CELLS_AT_ONCE // len(stage.extra), 1)
+    for start in range(0, len(best), rows):
+        some = slice(start, min(start + rows, len(best)))
+        total = _totals(stage, padded, best, some)
+        pick[some] = total.argmax(axis=1)
+        value[some] = total[np.arange(len(total)), pick[some]]
+    return pick, value
+
+
+def _totals(stage: _Stage, padded: Array, best: Array, some: slice) -> Array:
+    """One row per budget, one column per option."""
+    run, reach = stage.extra[1:], int(stage.extra[-1])
     if len(run) and (np.diff(run) == 1).all():  # consecutive caps: a view instead of a gather
-        view = np.lib.stride_tricks.sliding_window_view(padded[: len(padded) - int(run[0])], len(run))[:, ::-1]
-        total = np.column_stack([best, view + stage.value[1:]])
-        total[:, 0] += stage.value[0]
-    else:
-        total = padded[budgets[:, None] + (reach - stage.extra)] + stage.value
-    pick = total.argmax(axis=1)
-    return pick, total[budgets, pick]
+        view = np.lib.stride_tricks.sliding_window_view(padded[: len(padded) - int(run[0])], len(run))[some, ::-1]
+        return np.column_stack([best[some] + stage.value[0], view + stage.value[1:]])
+    budgets = np.arange(some.start, some.stop)
+    total: Array = padded[budgets[:, None] + (reach - stage.extra)] + stage.value
+    return total

@@ -20,6 +20,7 @@ __all__ = ["UTILITY_RTOL", "Allocation", "Bound", "allocation_of", "bound_at", "
 
 UTILITY_RTOL = 1e-9  # of the upper bound: what rounding may do to a sum of utilities
 _JUST_BELOW = 1.0 - 2.0**-38  # of the price: past the low end of its bracket
+_SMALLEST = 2.0**-1060  # value/token; grid points near the smallest floats are this far apart
 _DEMAND_RTOL = 1e-12  # what rounding may do to a sum of demands
 _PRICED = ("allocate", "exact")  # policies whose allocation a price explains
 
@@ -144,7 +145,7 @@ class Allocation:
             demand <= pool * (1.0 + _DEMAND_RTOL),
             f"{demand:,.15g} tokens against {pool:,.15g}",
         )
-        below = market.total_demand(self.price * _JUST_BELOW)
+        below = market.total_demand(max(self.price * _JUST_BELOW - _SMALLEST, 0.0))
         least = self.price == 0 if slack else below >= pool * (1.0 - _DEMAND_RTOL)
         _promise("no lower price fits the budget", least, f"{below:,.15g} tokens are wanted just below it")
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from clear_alloc.curves import Array
-from clear_alloc.market import SmoothSide
+from clear_alloc.market import Index, SmoothSide
 
 __all__ = ["whole_tokens"]
 
 _EXCHANGES = 64  # single tokens moved from the cheapest loss to the best gain; usually none is needed
+_SACRIFICES = 16  # rounds; one is enough unless the steep curves differ
 _NEARLY_WHOLE = 1e-9  # a cap this close below a whole number is that number
 
 
@@ -22,7 +23,7 @@ def whole_tokens(side: SmoothSide, caps: Array, pool: float) -> Array:
     """
     whole = np.maximum(np.floor(caps + _NEARLY_WHOLE), side.floor)
     whole = _give(side, whole, pool - float(whole.sum()))
-    return _exchange(side, whole)
+    return _exchange(side, _sacrifice(side, whole))
 
 
 def _gain(side: SmoothSide, whole: Array) -> Array:
@@ -48,6 +49,45 @@ def _give(side: SmoothSide, whole: Array, left: float) -> Array:
         whole[best] += 1.0
         left -= take
     return whole
+
+
+def _sacrifice(side: SmoothSide, whole: Array) -> Array:
+    """Give queries up where their tokens let many others take the one token that a steep curve still needs.
+
+    A curve that climbs within a token or two is worth little when its cap is rounded down, so rounding can leave
+    everybody a token short. O(n) where no curve is that steep.
+    """
+    for _ in range(_SACRIFICES):
+        gain = np.maximum(_gain(side, whole), 0.0)
+        freed, loss = whole - side.floor, side.curves.utility(whole) - side.floor_value
+        rows = np.flatnonzero((freed > 0.0) & (loss < freed * gain.max(initial=0.0)))
+        rows = rows[np.argsort(loss[rows] / freed[rows], kind="stable")]
+        # Give up 1, 2, 4, ... of those that are worth least per token, whichever pays best.
+        net, given_up = max(((_net(gain, freed, loss, rows[:m]), m) for m in _doubling(len(rows))), default=(0.0, 0))
+        if net <= 1e-12 * loss.sum():
+            break
+        rows = rows[:given_up]
+        best = _takers(gain, freed, rows)
+        whole[best] += 1.0
+        whole[rows] = side.floor[rows]
+    return whole
+
+
+def _doubling(most: int) -> list[int]:
+    return [2**k for k in range(most.bit_length())]
+
+
+def _takers(gain: Array, freed: Array, rows: Index) -> Index:
+    """Queries that take one each of the tokens that `rows` free."""
+    others = gain.copy()
+    others[rows] = 0.0
+    take = min(int(freed[rows].sum()), int(np.count_nonzero(others)))
+    best: Index = np.argpartition(-others, take - 1)[:take] if take else rows[:0]
+    return best
+
+
+def _net(gain: Array, freed: Array, loss: Array, rows: Index) -> float:
+    return float(gain[_takers(gain, freed, rows)].sum() - loss[rows].sum())
 
 
 def _exchange(side: SmoothSide, whole: Array) -> Array:

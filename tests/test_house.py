@@ -31,6 +31,7 @@ ORDER = [
     ["extras"],
     ["schema"],
     ["files"],
+    ["importers"],
     ["plots"],
     ["cli"],
 ]

@@ -12,7 +12,9 @@ import clear_alloc as ca
 ONE = {
     "surge": {"family": own.SURGE, "threshold": 100.0, "width": 60.0, "peak": 0.8},
     "surge from 0": {"family": own.SURGE, "threshold": 0.0, "width": 60.0, "peak": 0.8},
-    "steep surge": {"family": own.SURGE, "threshold": 100.0, "width": 4.0, "peak": 0.8},
+    "steep surge": {"family": own.SURGE, "threshold": 100.0, "width": 1.5, "peak": 0.8},
+    "step": {"family": own.SURGE, "threshold": 100.0, "width": 1e-9, "peak": 0.8},
+    "steep cumulative": {"family": own.CUMULATIVE, "threshold": 100.2, "width": 0.02, "solvability": 0.6},
     "late surge": {"family": own.SURGE, "threshold": 97.3, "width": 4000.0, "peak": 0.8},
     "cumulative": {"family": own.CUMULATIVE, "threshold": 80.5, "width": 15.0, "solvability": 0.6},
     "log-normal": {"family": own.LOGNORMAL, "median": 90.0, "spread": 0.4, "solvability": 0.9},
@@ -80,8 +82,10 @@ def test_as_many_identical_queries_are_funded_as_fit(name, n):
 
 
 @pytest.mark.parametrize("n", [2, 3, 10, 100, 1000])
-def test_a_step_funds_exactly_as_many_as_it_fits(n):
-    curves = ca.ShiftedSurge(np.full(n, 100), 1.0, 0.5)
+@pytest.mark.parametrize("width", [1e-9, 0.5, 1.0])
+def test_a_step_funds_exactly_as_many_as_it_fits(n, width):
+    """Rounded down, every cap is worth nothing: some must give theirs up for the token that the others lack."""
+    curves = ca.ShiftedSurge(np.full(n, 100), width, 0.5)
     for fit in {1, n // 2, n - 1, n}:
         result = ca.allocate(curves, 101 * fit + 50)
         assert int(result.funded.sum()) in (fit, fit + 1)  # one more may get the rest, which buys nothing

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 import clear_alloc as ca
 from clear_alloc.frontier import frontier
-from clear_alloc.plots import example_queries, plot_curves, plot_frontier
+from clear_alloc.plots import example_queries, plot_calibration, plot_curves, plot_frontier
 
 GENERATOR = np.random.default_rng(5)
 N = 60
@@ -149,3 +149,27 @@ def test_refusals(tmp_path, monkeypatch):
     with pytest.raises(ca.NotSupported, match=r"drawing needs matplotlib, .*'clear-alloc\[plot\]'"):
         plot_curves(CURVES, RESULT, tmp_path / "c.png")
     assert list(tmp_path.iterdir()) == []
+
+
+ROLLOUTS = {
+    "query_id": np.repeat(np.arange(40), 6),
+    "tokens": GENERATOR.lognormal(6, 0.4, 240),
+    "correct": GENERATOR.random(240) < np.repeat(GENERATOR.random(40), 6),
+}
+
+
+def test_the_dots_of_a_calibration_are_its_deciles(tmp_path):
+    fitted = ca.fit(ROLLOUTS, judge=True)
+    axes = Figure().subplots()
+    plot_calibration(fitted.report, axes)
+    diagonal, dots = axes.get_lines()
+    assert diagonal.get_xydata().tolist() == [[0, 0], [1, 1]]
+    np.testing.assert_array_equal(dots.get_xdata(), fitted.report.calibration.predicted)
+    np.testing.assert_array_equal(dots.get_ydata(), fitted.report.calibration.observed)
+    assert f"{fitted.report.calibration.error:.3f} apart on average" in axes.get_title(loc="left")
+    assert "240 held-out rollouts of 40 queries" in axes.get_title(loc="left")
+    assert f"pooled: {fitted.report.held_out['pooled'].log_likelihood:.3f}" in axes.texts[0].get_text()
+    plot_calibration(fitted.judge(), tmp_path / "c.svg")
+    assert (tmp_path / "c.svg").read_bytes().startswith(b"<?xml")
+    with pytest.raises(ca.InvalidArgument, match=r"a report without a judgement.*fit with judge=True"):
+        plot_calibration(ca.fit(ROLLOUTS).report, tmp_path / "d.svg")

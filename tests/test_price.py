@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import cvxpy
 import numpy as np
 import own
@@ -179,3 +181,37 @@ def test_demand_between_floor_and_ceiling_has_the_highest_surplus(records, floor
         best = (curves.utility(whole) - price * whole).max(axis=0)
         assert (side.best_surplus(price) >= best - slack).all()
         assert (side.best_surplus(price) <= best + slack).all()
+
+
+@pytest.mark.parametrize("family", [*own.FAMILIES, "mixed"])
+def test_a_sample_of_a_large_market_guides_the_search_and_changes_nothing(monkeypatch, family):
+    """Exact: the price is the same to the last bit whether a sample pointed to it or not, and however wrongly."""
+    rng = np.random.default_rng(12)
+    columns = [own.column(one, 150, rng) for one in (own.FAMILIES if family == "mixed" else [family])]
+    curves = ca.concatenate([*columns, columns[0][:60]])
+    module = sys.modules["clear_alloc.price"]
+    for floor, budget in ((0, 20), (0, 9_000), (0, 60_000), (0, 200_000), (25, 60_000)):
+        if floor and family in (own.MENU, "mixed"):
+            continue
+        plain = clearing_price(market_of(curves, floor), budget)
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "SAMPLE_FROM", 10)
+            for size, margin in ((64, 0.1), (3, 0.0), (3, 0.9)):
+                patch.setattr(module, "_SAMPLE", size)
+                patch.setattr(module, "_SAMPLE_MARGIN", margin)
+                guided = clearing_price(market_of(curves, floor), budget)
+                assert (guided.price, guided.low, guided.status) == (plain.price, plain.low, plain.status)
+
+
+def test_the_options_chosen_at_a_price_are_those_that_demand_counts():
+    """At the very price of an edge too, where a query is indifferent and demand leaves it below."""
+    records = [
+        {"family": own.MENU, "costs": [8, 24, 56], "values": [0.5, 1.0, 1.5]},
+        {"family": own.MENU, "costs": [8], "values": [0.25]},
+    ]
+    market = market_of(own.build(records))
+    prices = np.sort(market.menus.steps.price)
+    for price in [0.0, *prices, *np.nextafter(prices, 0), *np.nextafter(prices, 1)]:
+        chosen = market.menus.choose(price)
+        assert market.menus.cost_of(chosen).sum() == market.total_demand(price)
+        np.testing.assert_array_equal(market.menus.cost_of(chosen), market.curves.demand(price))

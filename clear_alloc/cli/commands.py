@@ -10,11 +10,14 @@ from typing import Annotated, Any, cast
 import typer
 
 from clear_alloc.allocate import allocate
+from clear_alloc.cli.reading import read, skipped_dict, skipped_text
+from clear_alloc.cli.reports import check_reports, judgement_for, write_reports
 from clear_alloc.cli.show import progress, show_json, show_table, show_text, working
 from clear_alloc.curves import Accounting
-from clear_alloc.files import read_curves, read_rollouts, write_caps, write_columns, write_curves
-from clear_alloc.fit import fit
+from clear_alloc.files import read_curves, write_caps, write_columns, write_curves
+from clear_alloc.fit import FAMILIES, fit
 from clear_alloc.frontier import Frontier, frontier
+from clear_alloc.importers import IMPORTERS
 from clear_alloc.result import Allocation
 
 __all__ = ["app"]
@@ -37,6 +40,11 @@ Ceiling = Annotated[
 ]
 Charged = Annotated[str, typer.Option(help="What a cap costs: reserved (all of it) or expected (what it burns).")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")]
+_OPTIONS = "; ".join(
+    f"{name}: {', '.join(sorted(set(source.options) - {'columns', 'scores'}))}"
+    for name, source in IMPORTERS.items()
+    if name != "table"
+)
 CurvesIn = Annotated[Path, typer.Argument(help="Curves, one query per row.", show_default=False)]
 
 
@@ -59,22 +67,44 @@ def _top(
 
 @app.command("fit")
 def fit_command(
-    rollouts: Annotated[Path, typer.Argument(help="Columns query_id, tokens, correct, and optionally cap, weight.")],
+    rollouts: Annotated[
+        Path,
+        typer.Argument(
+            help="Columns query_id, tokens, correct, and optionally cap, weight; or a log, with --importer."
+        ),
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Curves file to write.")],
-    family: Annotated[str, typer.Option(help="lognormal, shifted_surge or cumulative_surge.")] = "lognormal",
+    family: Annotated[str, typer.Option(help=f"{', '.join(FAMILIES)}, or auto: the best one.")] = "lognormal",
+    importer: Annotated[str, typer.Option(help=f"What ROLLOUTS is: {', '.join(IMPORTERS)}.")] = "table",
+    column: Annotated[
+        list[str] | None, typer.Option("--map", help="Of a table: our column=its column, as query_id=question.")
+    ] = None,
+    scores: Annotated[
+        Path | None, typer.Option(help="Of a batch: file with the columns custom_id and correct.")
+    ] = None,
+    option: Annotated[list[str] | None, typer.Option(help=f"Of the importer, name=value. {_OPTIONS}")] = None,
+    skip_bad_rows: Annotated[bool, typer.Option(help="Leave bad rows out, count and list them.")] = False,
+    report: Annotated[
+        list[Path] | None,
+        typer.Option(help="Write the report, judged on held-out rollouts: .json, or a picture (.png, .svg, .pdf)."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Turn recorded completions into one curve per query."""
+    reports = check_reports(report or [])
     with working("reading rollouts"):
-        data = read_rollouts(rollouts)
-    weight = dict(zip(data["query_id"], data["weight"].tolist(), strict=True)) if "weight" in data else None
+        data = read(rollouts, importer, column or [], option or [], scores, skip_bad_rows)
     with working("fitting curves"):
-        fitted = fit(data, family, weight=weight)
+        fitted = fit(data, family, judge=bool(reports))
+    content = {**fitted.report.to_dict(), "skipped": skipped_dict(data), "curves": str(output)}
+    judgement = judgement_for(reports, fitted)
     write_curves(output, fitted.curves, [str(name) for name in fitted.ids])
+    write_reports(reports, content, judgement)
     if as_json:
-        show_json({**fitted.report.to_dict(), "curves": str(output)})
+        show_json(content)
     else:
-        show_text(f"{fitted.report}\n{len(fitted.ids):,} curves written to {output}")
+        written = [f"{len(fitted.ids):,} curves written to {output}", *(f"report written to {p}" for p in reports)]
+        show_text("\n".join([f"{fitted.report}\n{skipped_text(data)}{written[0]}", *written[1:]]))
 
 
 @app.command("allocate")

@@ -13,12 +13,17 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-__all__ = ["progress", "show_json", "show_table", "show_text", "working"]
+__all__ = ["as_json", "progress", "show_json", "show_table", "show_text", "working"]
 
 
 def show_json(content: Mapping[str, Any]) -> None:
-    """One JSON object on stdout, NaN and infinity as null."""
-    sys.stdout.write(json.dumps(_finite(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    """One JSON object on stdout."""
+    sys.stdout.write(as_json(content))
+
+
+def as_json(content: Mapping[str, Any]) -> str:
+    """One JSON object over several lines, NaN and infinity as null."""
+    return json.dumps(_finite(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _finite(content: Any) -> Any:

@@ -30,7 +30,7 @@ MIN_SCALE = 1e-12  # tokens; a narrower curve is a unit mistake and would overfl
 
 
 def as_given(values: npt.ArrayLike) -> npt.NDArray[Any]:
-    """An array in which numbers beside a string are still numbers, so that errors can name the string (or complex)."""
+    """An array in which numbers beside a string are still numbers, so that errors can name the offender."""
     raw = np.asarray(values)
     return np.asarray(values, dtype=object) if raw.dtype.kind in "SUc" else raw
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clear_alloc.curves import FAMILIES, MAX_TOKENS, Curves, ShiftedSurge, concatenate
-from clear_alloc.errors import InvalidArgument
+from clear_alloc.errors import BadRow, InvalidArgument
 from clear_alloc.files.formats import write_columns
 from clear_alloc.files.judged import Judged, check_unique, read_judged
 from clear_alloc.files.refusals import Refusals, Skipped

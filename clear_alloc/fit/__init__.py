@@ -2,6 +2,7 @@
 
 from clear_alloc.fit.families import FAMILIES
 from clear_alloc.fit.fitting import Fitted, fit
+from clear_alloc.fit.judgement import Calibration, Judgement, Score
 from clear_alloc.fit.report import FitReport
 
-__all__ = ["FAMILIES", "FitReport", "Fitted", "fit"]
+__all__ = ["FAMILIES", "Calibration", "FitReport", "Fitted", "Judgement", "Score", "fit"]

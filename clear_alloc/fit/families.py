@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
@@ -9,14 +12,14 @@ from clear_alloc.curves import CumulativeSurge, LognormalArrival, Menu, ShiftedS
 from clear_alloc.errors import InvalidArgument
 from clear_alloc.fit.censoring import Caps
 from clear_alloc.fit.empirical import arrivals_of, pooled_arrivals
-from clear_alloc.fit.lengths import Lengths, Summary, fit_lengths
+from clear_alloc.fit.lengths import ROUGH, TOLERANCE, Lengths, Summary, fit_lengths, stopped_evidence
 from clear_alloc.fit.paper import fit_humps
 from clear_alloc.fit.report import Facts, model_facts
 from clear_alloc.fit.rollouts import Array, Rollouts
 from clear_alloc.fit.solvability import Solvability, fit_solvability
 from clear_alloc.fit.surges import arrivals, fit_shape
 
-__all__ = ["FAMILIES", "MODELS", "FittedCurves", "curves_of", "refusal"]
+__all__ = ["FAMILIES", "MODELS", "Basis", "FittedCurves", "basis_of", "curves_of", "refusal"]
 
 MODELS = ("lognormal", "shifted_surge", "cumulative_surge")
 FAMILIES = (*MODELS, "empirical", "paper")
@@ -40,15 +43,40 @@ def refusal(data: Rollouts, family: str) -> InvalidArgument | None:
     return None
 
 
-def curves_of(data: Rollouts, family: str, weights: npt.ArrayLike = 1.0) -> tuple[FittedCurves, Facts]:
-    """Fit one family; the caller has seen to it that `refusal` is None."""
+class Basis(NamedTuple):
+    """What the models of lengths have in common; `timed` marks the rollouts whose length was used."""
+
+    timed: npt.NDArray[np.bool_]
+    solved: Solvability
+    lengths: Lengths
+
+
+def basis_of(data: Rollouts) -> Basis:
+    """Solvability and lengths, which take the time of a fit."""
+    timed = ~data.censored & (data.tokens > 0)
+    right, finished = data.per_query(data.right), data.per_query(~data.censored)
+    solved = fit_solvability(right, finished)
+    summary = _summary(data, timed, solved)
+    if not data.censored.any():
+        return Basis(timed, solved, fit_lengths(summary))
+    lengths = fit_lengths(summary, tolerance=ROUGH)
+    for tolerance in (ROUGH, TOLERANCE):
+        right_more, wrong_more = stopped_evidence(summary, lengths)
+        solved = fit_solvability(right + right_more, finished + right_more + wrong_more)
+        summary = replace(summary, chance_wrong=1.0 - solved.mean)
+        lengths = fit_lengths(summary, lengths, tolerance)
+    return Basis(timed, solved, lengths)
+
+
+def curves_of(
+    data: Rollouts, family: str, weights: npt.ArrayLike = 1.0, basis: Basis | None = None
+) -> tuple[FittedCurves, Facts]:
+    """Curves of one family, of these rollouts' `basis` if it's at hand; `refusal` must have been None."""
     if family == "empirical":
         return _empirical(data, weights)
     if family == "paper":
         return _paper(data, weights)
-    timed = ~data.censored & (data.tokens > 0)
-    solved = fit_solvability(data.per_query(data.right), data.per_query(~data.censored))
-    lengths = fit_lengths(_summary(data, timed, solved))
+    timed, solved, lengths = basis_of(data) if basis is None else basis
     median = np.exp(lengths.log_median)
     if family == "lognormal":
         curves: FittedCurves = LognormalArrival(median, lengths.spread, solved.mean, weights)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from clear_alloc.errors import InvalidArgument
-from clear_alloc.fit.families import FAMILIES, FittedCurves, curves_of, refusal
+from clear_alloc.fit.families import FAMILIES, MODELS, FittedCurves, curves_of, refusal
+from clear_alloc.fit.judgement import Judgement
+from clear_alloc.fit.judging import judge as cross_fit
 from clear_alloc.fit.report import FitReport, make_report
 from clear_alloc.fit.rollouts import Rollouts, read_rollouts
 
@@ -24,6 +27,25 @@ class Fitted:
     curves: FittedCurves
     ids: list[str] | list[int]
     report: FitReport
+    rollouts: Rollouts = field(repr=False, compare=False)
+
+    def judge(self) -> Judgement:
+        """What held-out rollouts say of this family, by cross-fitting; once, in about twice the time of the fit.
+
+        Calibration, log likelihood and Brier score: see `clear_alloc.fit.judging`. Raises InvalidArgument, with the
+        reason, where the rollouts are too few to be split.
+        """
+        if self.report.judgement is not None:
+            return self.report.judgement
+        if isinstance(self._judged, str):
+            allowed = "two or more rollouts of a query, and right answers in either half of them"
+            raise InvalidArgument("rollouts", self._judged, allowed, "record more rollouts")
+        return self._judged
+
+    @cached_property
+    def _judged(self) -> Judgement | str:
+        judged = cross_fit(self.rollouts, [self.report.family])
+        return judged if isinstance(judged, str) else judged[self.report.family]
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -34,7 +56,11 @@ class Fitted:
 
 
 def fit(
-    rollouts: Any, family: str = "lognormal", *, weight: npt.ArrayLike | Mapping[Any, float] | None = None
+    rollouts: Any,
+    family: str = "lognormal",
+    *,
+    weight: npt.ArrayLike | Mapping[Any, float] | None = None,
+    judge: bool = False,
 ) -> Fitted:
     """Reasoning-utility curves from recorded completions.
 
@@ -46,10 +72,15 @@ def fit(
         `tokens`: length, token, finite and >= 0. `correct`: 0 or 1, or boolean.
         `cap` (optional): the limit of this completion, token, > 0; null or NaN where there was none.
         `weight` (optional): value of one right answer, >= 0, the same in all rows of a query.
-    family : {"lognormal", "shifted_surge", "cumulative_surge", "empirical", "paper"}
+    family : {"lognormal", "shifted_surge", "cumulative_surge", "empirical", "paper", "auto"}
+        `auto`: the best by held-out likelihood of lognormal, shifted_surge and cumulative_surge.
     weight : number, array or mapping, optional
         Value of one right answer: for all, of shape (queries,) in the order of first appearance, or by id.
         Takes the place of a column `weight`.
+    judge : bool
+        Whether the report is to hold what held-out rollouts say of the curves: calibration, log likelihood,
+        Brier score. Takes about twice the time of the fit. `fitted.judge()` says it later as well; `auto` always
+        does.
 
     Returns
     -------
@@ -73,11 +104,12 @@ def fit(
     never counted as a length. One that is right at exactly its cap has finished. A completion of 0 tokens has
     no log length and counts for the solvability alone.
 
-    *Solvability.* Beta-binomial, shrunk towards the pool: (right + a)/(finished + a + b). Given the query,
-    being right is taken as independent of length, so a stopped completion is a missing answer, not a wrong
-    one. At the caps that were used a curve then meets the observed share of right answers (right/finished x
-    finished/all); beyond them it extrapolates, which the report flags. Where many are stopped and wrong
-    answers are the longer ones, the extrapolation is too hopeful and the offset too small.
+    *Solvability.* Beta-binomial, shrunk towards the pool: (right + a)/(finished + a + b). Given the query and the
+    offset, being right is taken as independent of length. A stopped completion is a missing answer, not a wrong
+    one; but where one kind is longer, having come as far as the cap is a sign of that kind, and it counts for as
+    much (expectation-maximisation, two rounds with the lengths). Beyond the caps that were used a curve
+    extrapolates, which the report flags. Where half or more are stopped and wrong answers are far longer, the
+    data can hardly tell a high chance of slow answers from a low one, and the extrapolation may be too hopeful.
 
     *Surges.* Median and solvability as above; threshold and width are shares of the median that all queries
     have in common, by least squares on the pooled arrivals of right answers (Kaplan-Meier) in units of their
@@ -106,14 +138,42 @@ def fit(
     >>> fitted.curves.median.round(-2)
     array([1000.,  300.])
     """
-    if family not in FAMILIES:
-        raise InvalidArgument("family", family, f"one of {', '.join(FAMILIES)}", "choose one of them")
+    if family not in FAMILIES and family != "auto":
+        allowed = f"one of {', '.join(FAMILIES)}, auto"
+        raise InvalidArgument("family", family, allowed, "choose one of them")
     data = read_rollouts(rollouts)
-    refused = refusal(data, family)
+    weights = _weights(weight, data)
+    chosen, judged, notes = _choice(data, family, judge)
+    refused = refusal(data, chosen)
     if refused is not None:
         raise refused
-    curves, facts = curves_of(data, family, _weights(weight, data))
-    return Fitted(curves, data.ids, make_report(data, family, facts))
+    curves, facts = curves_of(data, chosen, weights)
+    report = make_report(data, chosen, facts)
+    candidates = {name: j.held_out["own"].log_likelihood for name, j in judged.items()} if family == "auto" else {}
+    report = replace(report, notes=(*report.notes, *notes), judgement=judged.get(chosen), candidates=candidates)
+    return Fitted(curves, data.ids, report, data)
+
+
+def _choice(data: Rollouts, family: str, wanted: bool) -> tuple[str, dict[str, Judgement], tuple[str, ...]]:
+    """The family to fit, judgements by family, and what to say of them."""
+    auto = family == "auto"
+    if not (auto or wanted):
+        return family, {}, ()
+    judged = cross_fit(data, MODELS if auto else [family])
+    if isinstance(judged, str):
+        said = f"nothing to choose a family by, so {MODELS[0]}" if auto else "not judged"
+        return MODELS[0] if auto else family, {}, (f"{said}: {judged}",)
+    if not auto:
+        return family, judged, ()
+    best = max(judged, key=lambda name: judged[name].held_out["own"].log_likelihood)
+    behind = ", ".join(_behind(judged[best], other) for name, other in judged.items() if name != best)
+    score = judged[best].held_out["own"].log_likelihood
+    return best, judged, (f"{best} chosen by held-out log likelihood, {score:.4f} nats per rollout; {behind}",)
+
+
+def _behind(best: Judgement, other: Judgement) -> str:
+    less, error = best.ahead_of(other)
+    return f"{other.family} has {less:.4f} +- {error:.4f} less"
 
 
 def _weights(weight: npt.ArrayLike | Mapping[Any, float] | None, data: Rollouts) -> npt.ArrayLike:

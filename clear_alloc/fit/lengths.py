@@ -18,7 +18,7 @@ from scipy.special import expit, log_ndtr, logit, logsumexp
 from clear_alloc.fit.censoring import Caps, censored_moments
 from clear_alloc.fit.rollouts import Array
 
-__all__ = ["Lengths", "Pool", "Summary", "fit_lengths"]
+__all__ = ["Lengths", "Pool", "Summary", "fit_lengths", "stopped_evidence"]
 
 # Weak priors on the pool, in natural log units. They decide only what the data
 # can't: how the variance of a pool of single rollouts splits, or how far the queries of a pool of one would
@@ -33,6 +33,10 @@ MAX_SIGMA = 5.0  # a factor of 150 between two usual lengths of one query: more 
 MAX_PASSES = 500
 MAX_LEAP = 256.0  # passes that one extrapolation may stand for
 TOLERANCE = 1e-5  # of one pass's step in every pooled parameter, log units
+ROUGH = 1e-3  # the same, while the solvabilities are still to be moved
+
+_LOG_SQRT_2PI = 0.5 * math.log(2.0 * math.pi)
+_MOST_FURTHER = 50.0  # e^50 times as often is always
 
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(7)
 _LOG_WEIGHTS = np.log(_WEIGHTS / np.sqrt(2.0 * np.pi)) + 0.5 * _NODES**2
@@ -144,15 +148,16 @@ class Lengths:
     converged: bool
 
 
-def fit_lengths(data: Summary) -> Lengths:
+def fit_lengths(data: Summary, before: Lengths | None = None, tolerance: float = TOLERANCE) -> Lengths:
     """Empirical Bayes by expectation-maximisation on the marginal likelihood.
 
     Each pass integrates mu_i in closed form (by quadrature where there are caps) and sigma_i on 7
-    Gauss-Hermite nodes around its last estimate; it stops when a pass moves no pooled parameter by TOLERANCE
-    or more, or after MAX_PASSES with `converged` false. O((queries + caps) x nodes) per pass. Laird & Ware
-    1982 for the random effects; Smyth 2004 for moderated spreads.
+    Gauss-Hermite nodes around its last estimate; it stops when a pass moves no pooled parameter by `tolerance`
+    or more, or after MAX_PASSES with `converged` false. It starts from `before`, a fit of much the same data, if
+    there is one. O((queries + caps) x nodes) per pass. Laird & Ware 1982 for the random effects; Smyth 2004 for
+    moderated spreads.
     """
-    pool, guess = _start(data)
+    pool, guess = _start(data) if before is None else (before.pool, Guess(before.log_median, np.log(before.sigma)))
     trail = [pool.steps]
     converged = False
     passes = 0
@@ -161,7 +166,7 @@ def fit_lengths(data: Summary) -> Lengths:
         posterior = _posterior(data, pool, guess)
         pool, guess = _improved(data, posterior, pool), posterior.guess
         trail.append(pool.steps)
-        converged = bool(np.abs(trail[-1] - trail[-2]).max() < TOLERANCE)
+        converged = bool(np.abs(trail[-1] - trail[-2]).max() < tolerance)
         if len(trail) == 3 and not converged:
             trail = [_leap(*trail)]
             pool = Pool.from_steps(trail[0])
@@ -211,16 +216,74 @@ def _posterior(data: Summary, pool: Pool, guess: Guess) -> Posterior:
     return Posterior(weight, log_spread, centre, variance)
 
 
-def _shifted(data: Summary, offset: float, guess: Guess) -> Caps:
-    # Whether a stopped rollout would have been right is not known: it is moved by the offset times its chance of
-    # being wrong, given that it came this far (Bayes; the longer kind gets there more often).
+class Stopped(NamedTuple):
+    """Each cap as its query's right and wrong rollouts see it, shape (caps,).
+
+    z_right, z_wrong : log cap in spreads from the median of either kind.
+    further : log of how much more often a wrong rollout gets beyond the cap.
+    wrong : chance that one that did is wrong (Bayes).
+    """
+
+    median: Array
+    spread: Array
+    z_right: Array
+    z_wrong: Array
+    further: Array
+    wrong: Array
+
+
+def _stopped(data: Summary, offset: float, guess: Guess) -> Stopped:
     caps = data.caps
     median, log_spread, wrong = (
         values[caps.query][caps.owner] for values in (guess.log_median, guess.log_spread, data.chance_wrong)
     )
-    z = (caps.log_cap - median) * np.exp(-log_spread)
-    further = log_ndtr(offset * np.exp(-log_spread) - z) - log_ndtr(-z)
-    return replace(caps, log_cap=caps.log_cap - offset * expit(logit(wrong) + further))
+    spread = np.exp(log_spread)
+    z = (caps.log_cap - median) / spread
+    further = log_ndtr(offset / spread - z) - log_ndtr(-z)
+    return Stopped(median, spread, z, z - offset / spread, further, expit(logit(wrong) + further))
+
+
+def _shifted(data: Summary, offset: float, guess: Guess) -> Caps:
+    # Whether a stopped rollout would have been right is not known: it is moved by the offset times its chance of
+    # being wrong.
+    caps = data.caps
+    return replace(caps, log_cap=caps.log_cap - offset * _stopped(data, offset, guess).wrong)
+
+
+def _completed(data: Summary, offset: float, guess: Guess) -> Summary:
+    """The data with every stopped rollout put in as it is to be expected: so much of it right, so much wrong."""
+    caps, stopped = data.caps, _stopped(data, offset, guess)
+    rows, full = caps.query, []
+    for n, mean, share, z, shift in (
+        (data.n_right, data.mean_right, 1.0 - stopped.wrong, stopped.z_right, 0.0),
+        (data.n_wrong, data.mean_wrong, stopped.wrong, stopped.z_wrong, offset),
+    ):
+        # The mean of a normal beyond z is its hazard there.
+        length = stopped.median + shift + stopped.spread * np.exp(-0.5 * z * z - _LOG_SQRT_2PI - log_ndtr(-z))
+        count, total = n.copy(), n * mean
+        count[rows] += caps.total(caps.times * share)
+        total[rows] += caps.total(caps.times * share * length)
+        full += [count, total / np.where(count > 0, count, 1.0)]
+    return replace(data, n_right=full[0], mean_right=full[1], n_wrong=full[2], mean_wrong=full[3])
+
+
+def stopped_evidence(data: Summary, lengths: Lengths) -> tuple[Array, Array]:
+    """What having come as far as its cap says of being right: so many more right and wrong rollouts, (queries,).
+
+    If wrong rollouts get beyond a cap r times as often as right ones, stopping there has probability proportional
+    to s + r (1 - s), s the solvability: for r > 1 the sum of one part that says nothing and r - 1 parts that say
+    `wrong`. A stopped rollout counts for as much of a wrong one as that part is likely; for r < 1, of a right one.
+    """
+    caps = data.caps
+    guess = Guess(lengths.log_median, np.log(lengths.sigma))
+    more = np.expm1(np.minimum(_stopped(data, lengths.pool.offset, guess).further, _MOST_FURTHER))
+    wrong = data.chance_wrong[caps.query][caps.owner]
+    says_wrong = np.maximum(more, 0.0) * wrong
+    says_right = np.maximum(-more, 0.0) * (1.0 - wrong)
+    right_more, wrong_more = np.zeros_like(data.n_right), np.zeros_like(data.n_right)
+    right_more[caps.query] = caps.total(caps.times * says_right / (1.0 + np.minimum(more, 0.0) + says_right))
+    wrong_more[caps.query] = caps.total(caps.times * says_wrong / (1.0 + says_wrong))
+    return right_more, wrong_more
 
 
 def _improved(data: Summary, posterior: Posterior, pool: Pool) -> Pool:
@@ -237,20 +300,23 @@ def _improved(data: Summary, posterior: Posterior, pool: Pool) -> Pool:
         between=float(np.sqrt((between + PRIOR_BETWEEN**2) / (n + 1))),
         typical=float(np.exp(log_typical)),
         variation=float(np.sqrt((variation + VARIATION_COUNT * PRIOR_VARIATION**2) / (n + VARIATION_COUNT))),
-        offset=_offset(data, posterior)[0],
+        offset=_offset(data, posterior, pool.offset)[0],
     )
 
 
-def _offset(data: Summary, posterior: Posterior) -> tuple[float, float]:
+def _offset(data: Summary, posterior: Posterior, offset: float) -> tuple[float, float]:
     """Wrong minus right log length, and its standard error, from queries that have both.
 
     Only contrasts within a query count: between queries, wrong answers are longer because hard questions are.
-    Shrunk towards 0 as if one more contrast of the usual precision had shown none.
+    Shrunk towards 0 as if one more contrast of the usual precision had shown none. Stopped rollouts, more of the
+    longer kind, count as what they are likely to be, given the last estimate (expectation-maximisation); the
+    error is that of the finished ones alone.
     """
     precision = posterior.average(np.exp(-2.0 * posterior.log_spread))
-    information = precision * data.contrast_size
-    total = information.sum() + precision.mean()
-    return float(information @ (data.mean_wrong - data.mean_right) / total), float(1.0 / np.sqrt(total))
+    full = _completed(data, offset, posterior.guess) if data.caps.query.size else data
+    information = precision * full.contrast_size
+    moved = information @ (full.mean_wrong - full.mean_right) / (information.sum() + precision.mean())
+    return float(moved), float(1.0 / np.sqrt(precision @ data.contrast_size + precision.mean()))
 
 
 def _conclude(data: Summary, pool: Pool, posterior: Posterior, passes: int, converged: bool) -> Lengths:
@@ -266,7 +332,7 @@ def _conclude(data: Summary, pool: Pool, posterior: Posterior, passes: int, conv
     # on held-out samples the two score alike (nearest against widest: +0.003 on GPQA, -0.002 on AIME).
     return Lengths(
         pool=pool,
-        errors=np.append(_pool_errors(pool, posterior), _offset(data, posterior)[1]),
+        errors=np.append(_pool_errors(pool, posterior), _offset(data, posterior, pool.offset)[1]),
         log_median=log_median,
         log_median_error=np.sqrt(posterior.average(apart)),
         sigma=np.exp(log_sigma),

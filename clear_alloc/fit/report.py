@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from clear_alloc.fit.judgement import Calibration, Judgement, Score
 from clear_alloc.fit.lengths import Lengths
 from clear_alloc.fit.rollouts import Array, Rollouts
 from clear_alloc.fit.solvability import Solvability
@@ -52,6 +53,8 @@ class FitReport:
     flagged : for each name in FLAGS, the queries it holds for.
     pooled, errors : what the queries share, and standard errors of it where there are any.
     notes : sentences on the fit as a whole.
+    judgement : what held-out rollouts say, where `fit` was asked to judge and could; else None, and a note says why.
+    candidates : of family="auto", each family's held-out log likelihood, nats per rollout.
     """
 
     family: str
@@ -67,6 +70,18 @@ class FitReport:
     pooled: Mapping[str, float]
     errors: Mapping[str, float]
     notes: tuple[str, ...] = field(default=())
+    judgement: Judgement | None = None
+    candidates: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """Predicted and observed share solved by cap; None where nothing was judged."""
+        return None if self.judgement is None else self.judgement.calibration
+
+    @property
+    def held_out(self) -> Mapping[str, Score] | None:
+        """Scores of these curves, and of the empirical and pooled ones; None where nothing was judged."""
+        return None if self.judgement is None else self.judgement.held_out
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings, lists and dicts, ready for JSON. O(queries)."""
@@ -92,6 +107,8 @@ class FitReport:
             "pooled": dict(self.pooled),
             "errors": dict(self.errors),
             "notes": list(self.notes),
+            **({} if self.judgement is None else {"judgement": self.judgement.to_dict()}),
+            **({"candidates": dict(self.candidates)} if self.candidates else {}),
             "queries": queries,
         }
 
@@ -105,7 +122,8 @@ class FitReport:
             error = f" +- {self.errors[name]:.2g}" if name in self.errors else ""
             lines.append(f"  {name.replace('_', ' '):<24}{value:.4g}{error}")
         lines += [f"  {mask.sum():,} queries: {FLAGS[name]}" for name, mask in self.flagged.items() if mask.any()]
-        return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
+        lines += [f"  note: {note}" for note in self.notes]
+        return "\n".join(lines if self.judgement is None else [*lines, str(self.judgement)])
 
     __repr__ = __str__
 

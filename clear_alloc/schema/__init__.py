@@ -1,7 +1,7 @@
 """The only place where outside data is trusted or refused."""
 
 from clear_alloc.schema.bulk import LISTS, TEXTS, WHOLE, Column, suspects
-from clear_alloc.schema.rows import PARAMETERS, CapRow, Query, QueryRow, RolloutRow, refusal
+from clear_alloc.schema.rows import PARAMETERS, CapRow, Query, QueryRow, RolloutRow, ScoreRow, refusal
 
 __all__ = [
     "LISTS",
@@ -13,6 +13,7 @@ __all__ = [
     "Query",
     "QueryRow",
     "RolloutRow",
+    "ScoreRow",
     "refusal",
     "suspects",
 ]

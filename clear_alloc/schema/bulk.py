@@ -27,7 +27,7 @@ class Column(NamedTuple):
 
 WHOLE = frozenset({"tokens", "cap", "min_tokens", "max_tokens", "correct", "choice"})
 LISTS = frozenset({"costs", "values"})
-TEXTS = frozenset({"id", "query_id", "family"})
+TEXTS = frozenset({"id", "query_id", "custom_id", "family"})
 
 # numpy kinds of column whose values the models take: text or whole numbers as names, booleans as correct, ...
 _KINDS = {**dict.fromkeys(TEXTS, "Oiu"), "correct": "iufb", "funded": "b", **dict.fromkeys(LISTS, "")}

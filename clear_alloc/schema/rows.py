@@ -14,7 +14,7 @@ from clear_alloc.curves.columns import MAX_TOKENS, MIN_SCALE
 from clear_alloc.curves.lognormal import MAX_SPREAD
 from clear_alloc.errors import InvalidArgument
 
-__all__ = ["EVERY_PARAMETER", "PARAMETERS", "CapRow", "Query", "QueryRow", "RolloutRow", "refusal"]
+__all__ = ["EVERY_PARAMETER", "PARAMETERS", "CapRow", "Query", "QueryRow", "RolloutRow", "ScoreRow", "refusal"]
 
 Family = Literal["shifted_surge", "cumulative_surge", "lognormal", "menu"]
 
@@ -196,6 +196,15 @@ class RolloutRow(_Row):
             remedy = "count both with the same tokenizer, or leave cap empty"
             _refuse("tokens", self.tokens, f"at most the row's cap, {self.cap}", remedy)
         return self
+
+
+class ScoreRow(_Row):
+    """One line of a scores file: whether the answer to a request of a batch is right. Other columns are ignored."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    custom_id: Name = Field(min_length=1, description=_ID)
+    correct: Bit = Field(ge=0, le=1, description="0 or 1 (or false, true)")
 
 
 class CapRow(_Row):
