@@ -12,7 +12,7 @@ import numpy.typing as npt
 from clear_alloc.curves.columns import Array, at_least, broadcast
 from clear_alloc.errors import InvalidArgument, NotSupported
 
-__all__ = ["CEILING_SHORTFALL", "Accounting", "Curves", "Smooth", "require_reserved"]
+__all__ = ["CEILING_SHORTFALL", "Accounting", "Curves", "Smooth", "judged_price", "require_reserved"]
 
 Accounting = Literal["reserved", "expected"]
 
@@ -28,6 +28,14 @@ def require_reserved(accounting: str) -> None:
         )
     if accounting != "reserved":
         raise InvalidArgument("accounting", accounting, "'reserved' or 'expected'", "choose one of the two")
+
+
+def judged_price(price: npt.ArrayLike) -> Array:
+    """Prices as float64; InvalidArgument unless all are finite and not negative."""
+    asked = np.asarray(price, dtype=np.float64)
+    if not (np.isfinite(asked).all() and (asked >= 0).all()):
+        raise InvalidArgument("price", price, "finite and >= 0, value/token", "pass a price, not its logarithm")
+    return asked
 
 
 class Curves(ABC):
@@ -181,8 +189,6 @@ class Smooth(Curves):
 
     def demand(self, price: npt.ArrayLike, accounting: Accounting = "reserved") -> Array:
         """Cap (token) with the highest utility - price x cost; 0 where no cap has positive surplus."""
-        asked = np.asarray(price, dtype=np.float64)
-        if not (np.isfinite(asked).all() and (asked >= 0).all()):
-            raise InvalidArgument("price", price, "finite and >= 0, value/token", "pass a price, not its logarithm")
+        asked = judged_price(price)
         wanted = np.clip(self.stationary(asked), self.concave_from, self.ceiling)
         return np.where(asked < self.reservation_price(accounting), wanted, 0.0)

@@ -8,7 +8,6 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from clear_alloc.curves.base import Accounting, require_reserved
 from clear_alloc.curves.columns import MAX_TOKENS, Array, at_least, positive, probability, resolvable
 from clear_alloc.curves.lambert import w_minus_one
 from clear_alloc.curves.residual import Arrival
@@ -94,11 +93,6 @@ class CumulativeSurge(Arrival):
     def emergence(self) -> Array:
         """The threshold, token."""
         return self.threshold
-
-    def reservation_price(self, accounting: Accounting = "reserved") -> Array:
-        """U(break_even)/break_even, value/token."""
-        require_reserved(accounting)
-        return self._reservation
 
     @cached_property
     def _reservation(self) -> Array:

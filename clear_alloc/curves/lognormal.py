@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import log_ndtr, ndtr
 
-from clear_alloc.curves.base import Accounting, require_reserved
 from clear_alloc.curves.columns import MAX_TOKENS, Array, check, column, positive, probability
 from clear_alloc.curves.residual import Arrival
 
@@ -97,11 +96,6 @@ class LognormalArrival(Arrival):
     def emergence(self) -> Array:
         """The median, token: a log-normal has no threshold, its scale stands in."""
         return self.median
-
-    def reservation_price(self, accounting: Accounting = "reserved") -> Array:
-        """U(break_even)/break_even, value/token."""
-        require_reserved(accounting)
-        return self._reservation
 
     @cached_property
     def _reservation(self) -> Array:

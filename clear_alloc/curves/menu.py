@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from clear_alloc.curves.base import Accounting, Curves, require_reserved
+from clear_alloc.curves.base import Accounting, Curves, judged_price, require_reserved
 from clear_alloc.curves.columns import MIN_SCALE, Array, as_given, at_least, check
 from clear_alloc.curves.envelope import Steps, envelope
 from clear_alloc.errors import InvalidArgument
@@ -122,9 +122,7 @@ class Menu(Curves):
     def demand(self, price: npt.ArrayLike, accounting: Accounting = "reserved") -> Array:
         """Cost of the option with the highest value - price x cost, the cheapest of equals; 0 if none gains."""
         require_reserved(accounting)
-        asked = np.broadcast_to(np.asarray(price, dtype=np.float64), (len(self),))
-        if not (np.isfinite(asked).all() and (asked >= 0).all()):
-            raise InvalidArgument("price", price, "finite and >= 0, value/token", "pass a price, not its logarithm")
+        asked = np.broadcast_to(judged_price(price), (len(self),))
         there = np.isfinite(self.sorted_costs)
         surplus = np.where(
             there, self.sorted_values - asked[:, None] * np.where(there, self.sorted_costs, 0.0), -np.inf

@@ -25,6 +25,15 @@ class Arrival(Smooth):
     def unfinished(self, tokens: npt.ArrayLike) -> Array:
         """Share of the right answers that arrive after `tokens`, accurate where it is small. O(n)."""
 
+    @property
+    @abstractmethod
+    def _reservation(self) -> Array: ...
+
+    def reservation_price(self, accounting: Accounting = "reserved") -> Array:
+        """U(break_even)/break_even, value/token; the slope at 0 where the curve is concave from its first token."""
+        require_reserved(accounting)
+        return self._reservation
+
     def _after(self, spent: Array) -> Residual:
         return Residual(self, spent)
 

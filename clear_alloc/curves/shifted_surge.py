@@ -8,7 +8,6 @@ from typing import ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from clear_alloc.curves.base import Accounting, require_reserved
 from clear_alloc.curves.columns import (
     MAX_TOKENS,
     Array,
@@ -119,11 +118,6 @@ class ShiftedSurge(Arrival):
     def emergence(self) -> Array:
         """The threshold, token."""
         return self.threshold
-
-    def reservation_price(self, accounting: Accounting = "reserved") -> Array:
-        """U(threshold + x_t)/(threshold + x_t), value/token."""
-        require_reserved(accounting)
-        return self._reservation
 
     @cached_property
     def _reservation(self) -> Array:
