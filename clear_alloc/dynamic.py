@@ -23,7 +23,7 @@ def table_cells(market: Market, budget: float) -> float:
     options = np.isfinite(market.menus.costs).sum(axis=1) + 1.0
     sizes = np.sort(np.concatenate([smooth, options]))
     # The largest two stages are put first and last, where one row of the table is enough.
-    return float(sizes[:-2].sum() * (free + 1.0) + sizes[-2:].sum())
+    return float((sizes[:-2].sum() + 1.0) * (free + 1.0) + sizes[-2:].sum())
 
 
 def exact_grant(market: Market, budget: float) -> Grant:

@@ -99,7 +99,7 @@ class Allocation:
         _promise("tokens are whole and one per query", whole and len(self) == n, f"{self.tokens.dtype}")
         named = self.ids is None or len(set(self.ids)) == len(self.ids) == n
         _promise("ids are unique and one per query", named, f"they are {self.ids}")
-        total = float(self.tokens.sum())
+        total = int(self.tokens.sum())
         _promise(
             f"caps sum to at most {self.budget:,.15g} tokens", total <= self.budget, f"they sum to {total:,.15g}"
         )

@@ -22,7 +22,8 @@ def whole_tokens(side: SmoothSide, caps: Array, pool: float) -> Array:
     one round unless the queries saturate.
     """
     whole = np.maximum(np.floor(caps + _NEARLY_WHOLE), side.floor)
-    whole = _give(side, whole, pool - float(whole.sum()))
+    left = int(pool) - int(whole.astype(np.int64).sum())  # near 2**53 tokens a sum of floats may be one too low
+    whole = _give(side, whole, left) if left >= 0 else _take(side, whole, -left)
     return _exchange(side, _sacrifice(side, whole))
 
 
@@ -39,15 +40,25 @@ def _loss(side: SmoothSide, whole: Array) -> Array:
 
 
 def _give(side: SmoothSide, whole: Array, left: float) -> Array:
+    """One token each where it is worth most; in blocks while there are more than two for everybody."""
     while left >= 1.0:
         gain = _gain(side, whole)
         worth = np.flatnonzero(gain > 0.0)
-        take = min(int(left), len(worth))
-        if not take:
+        if not len(worth):
             break
+        block = max(np.floor(left / (2 * len(worth))), 1.0)
+        take = min(int(left / block), len(worth))
         best = worth[np.argpartition(-gain[worth], take - 1)[:take]]
-        whole[best] += 1.0
-        left -= take
+        given = np.minimum(block, side.last_whole[best] - whole[best])
+        whole[best] += given
+        left -= float(given.sum())
+    return whole
+
+
+def _take(side: SmoothSide, whole: Array, over: int) -> Array:
+    """Take back the few tokens by which rounding exceeded the pool, each where it is missed least."""
+    for _ in range(over):
+        whole[int(_loss(side, whole).argmin())] -= 1.0
     return whole
 
 

@@ -133,3 +133,32 @@ def test_a_budget_below_the_cheapest_break_even_buys_the_best_it_can(name):
             result = ca.allocate(own.build([record] * n), budget)
             best = equal_splits(record, n, budget)
             assert result.utility == pytest.approx(best, rel=1e-6, abs=1e-15)
+
+
+def test_a_curve_and_a_menu_that_leave_at_the_very_same_price():
+    """One bracket holds both kinds of jumps: what the curves take is not there for the menus any more."""
+    surge = ca.ShiftedSurge(np.full(40, 64.0), 3.0, 0.8)
+    price = float(surge.reservation_price()[0])
+    menu = ca.Menu(np.full((40, 1), 64.0), np.full((40, 1), 64.0 * price))
+    assert menu.reservation_price()[0] == price
+    curves = ca.concatenate([surge, menu])
+    records = curves.to_records()
+    for budget in (700, 1500, 3000):
+        with own.repair_only():
+            result = ca.allocate(curves, budget)
+        best = oracles.best_utility(records, budget)
+        assert result.utility >= best * 0.98  # a dozen of swaps would be needed for the rest
+        result.audit()
+
+
+@pytest.mark.parametrize("n", [1, 3, 50])
+def test_pools_of_any_size_are_shared_in_a_few_rounds(n):
+    """A price bracket of 2**-28 leaves millions of tokens over when the pool is 2**53: they go in blocks."""
+    for scale in (1e3, 1e9, 1e14):
+        curves = ca.concatenate([ca.CumulativeSurge(np.linspace(0, 1, n) * scale, scale, 0.5), ca.Menu([[1]], [[1]])])
+        budget = np.floor(min(3.0 * n * scale, 2.0**53))
+        with own.repair_only():
+            result = ca.allocate(curves, budget)
+        result.audit()
+        assert result.spent == budget
+        assert result.gap <= 1e-4 * result.utility or n < 50

@@ -1,0 +1,136 @@
+"""The steps of the repair, one at a time: filling a plan, leftovers, whole tokens, the core's diversity."""
+
+from __future__ import annotations
+
+import numpy as np
+import own
+import pytest
+
+import clear_alloc as ca
+from clear_alloc.core import COPIES, CORE_SIDE, _nearest
+from clear_alloc.dynamic import exact_grant, table_cells
+from clear_alloc.market import Market
+from clear_alloc.plan import Plan, fill, grant_of, greedy_plan
+from clear_alloc.price import clearing_price
+from clear_alloc.simple import uniform_grant
+from clear_alloc.whole import whole_tokens
+
+NONE = np.empty(0, dtype=np.intp)
+
+
+def market_of(curves, floors=0.0, ceilings=2.0**53):
+    return Market(curves, np.broadcast_to(float(floors), len(curves)), np.broadcast_to(float(ceilings), len(curves)))
+
+
+def test_a_plan_that_cannot_be_paid_is_refused():
+    market = market_of(ca.ShiftedSurge([100, 200], 50, 0.5))
+    both = Plan(np.array([True, True]), NONE)
+    assert fill(market, both, 299, 1e-3) is None
+    assert fill(market, both, 300, 1e-3).caps.sum() <= 300
+    menu = market_of(ca.Menu([[10, 30]], [[0.1, 0.2]]))
+    nobody = np.empty(0, dtype=bool)
+    assert fill(menu, Plan(nobody, np.array([1])), 29, 1e-3) is None
+    assert fill(menu, Plan(nobody, np.array([1])), 30, 1e-3).utility == 0.2
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_greedy_plan_can_always_be_paid_and_filled(seed):
+    rng = np.random.default_rng(seed)
+    curves = ca.concatenate([own.column(family, 20, rng) for family in own.FAMILIES])
+    curves = ca.concatenate([curves, curves, curves])
+    for floors in (0, 10):
+        market = market_of(curves, 0)
+        if floors:
+            market = Market(curves, np.where(np.arange(len(curves)) % 80 < 60, 10.0, 0.0), np.full(len(curves), 5e3))
+        for budget in (2_500, 20_000, 90_000):
+            clearing = clearing_price(market, budget)
+            grant = fill(market, greedy_plan(market, clearing, budget), budget, clearing.price)
+            spent = grant.caps.sum() + market.menus.cost_of(grant.chosen).sum()
+            assert spent <= budget
+            assert spent >= budget - 200  # idle tokens are too few for anybody
+            assert grant.utility == grant_of(market, grant.caps, grant.chosen).utility
+
+
+def test_leftovers_go_to_the_one_use_where_they_are_worth_most():
+    """Nobody is funded, and 70 tokens are left: they climb the convex part of one curve, or buy an option."""
+    slow = ca.LognormalArrival([100, 90, 400], 0.3, [0.5, 0.5, 0.9])
+    market = market_of(ca.concatenate([slow, ca.Menu([[69], [71]], [[1e-6], [0.9]])]))
+    idle = Plan(np.zeros(3, dtype=bool), np.array([-1, -1]))
+    grant = fill(market, idle, 70, 1e-3)
+    assert grant.caps.tolist() == [0, 70, 0]
+    assert grant.chosen.tolist() == [-1, -1]
+    with_option = fill(market, idle, 71, 1e-3)
+    assert with_option.caps.tolist() == [0, 0, 0]
+    assert with_option.chosen.tolist() == [-1, 0]
+    both = fill(market, idle, 160, 1e-3)
+    assert both.chosen.tolist() == [-1, 0]
+    assert both.caps.tolist() == [0, 89, 0]
+    upgraded = fill(
+        market_of(ca.Menu([[10, 30, 60]], [[0.5, 0.6, 0.7]])), Plan(idle.funded[:0], np.array([0])), 55, 1.0
+    )
+    assert upgraded.chosen.tolist() == [1]
+
+
+def test_leftovers_respect_ceilings_and_stop_where_nothing_is_gained():
+    market = market_of(ca.ShiftedSurge([0, 100], 50, 0.5), ceilings=40)
+    grant = fill(market, Plan(np.array([True, False]), NONE), 1000, 1e-3)
+    assert grant.caps.tolist() == [40, 0]
+
+
+def test_plans_within_the_funded_set_reach_the_integer_optimum():
+    """On the concave branches alone nothing is lost: whole tokens against the dynamic programme."""
+    rng = np.random.default_rng(1)
+    for _ in range(30):
+        n = int(rng.integers(1, 7))
+        curves = ca.ShiftedSurge(np.zeros(n), rng.uniform(1, 40, n), rng.uniform(0.1, 1, n))
+        market = market_of(curves)
+        budget = float(rng.integers(1, 1 + int(np.ceil(curves.ceiling).sum())))
+        grant = fill(market, Plan(np.ones(n, dtype=bool), NONE), budget, 1e-2)
+        assert grant.utility == pytest.approx(exact_grant(market, budget).utility, rel=own.ROUNDING)
+
+
+def test_whole_tokens_from_any_real_caps_reach_the_best_whole_caps():
+    """Even from a poor split, exchanges of single tokens mend it, within their limit."""
+    side = market_of(ca.ShiftedSurge(np.zeros(4), [20.5, 30, 40, 10], 0.5)).smooth
+    best = exact_grant(market_of(side.curves), 37.0).utility
+    for caps in ([9.25, 9.25, 9.25, 9.25], [20.5, 0, 6.5, 10], [0, 0, 37, 0], [12.9999999999, 12, 12, 0]):
+        whole = whole_tokens(side, np.array(caps), 37.0)
+        assert whole.sum() == 37
+        assert (whole == np.floor(whole)).all()
+        assert (whole <= side.last_whole).all()
+        assert side.curves.utility(whole).sum() == pytest.approx(best, rel=own.ROUNDING)
+
+
+def test_a_cap_a_hair_below_a_whole_number_is_that_number_and_no_more_is_given_than_there_is():
+    side = market_of(ca.ShiftedSurge(np.zeros(3), 1000, 0.5)).smooth
+    assert whole_tokens(side, np.array([9.9999999999, 10.0, 10.0]), 30.0).tolist() == [10, 10, 10]
+    assert whole_tokens(side, np.array([9.9, 9.9, 9.9]), 29.0).sum() == 29
+    assert whole_tokens(side, np.array([9.5, 9.5, 9.5]), 28.0).sum() == 28
+
+
+def test_identical_queries_leave_room_in_the_core():
+    distance = np.array([0.1] * 50 + [0.2] * 50 + list(np.linspace(0.3, 0.9, 30)))
+    size = np.concatenate([np.full(100, 5.0), np.arange(30.0)])
+    near = _nearest(distance, size, np.arange(130))
+    assert len(near) == CORE_SIDE
+    assert (near < 50).sum() == COPIES
+    assert ((near >= 50) & (near < 100)).sum() == min(COPIES, CORE_SIDE - COPIES)
+    assert _nearest(distance, size, np.arange(3)).tolist() == [0, 1, 2]
+
+
+def test_the_work_of_the_programme_counts_its_table():
+    """Two options a pool apart need a table as long as the pool, however few comparisons."""
+    far = ca.Menu([[2.0**50], [2.0**49]], [[0.5], [0.4]])
+    assert table_cells(market_of(far), 2.0**51) > 1e15
+    result = ca.allocate(far, 2.0**51)
+    assert result.utility == 0.9
+    with pytest.raises(ca.TooLarge):
+        ca.exact(far, 2.0**51)
+    assert table_cells(market_of(ca.Menu([[5], [7]], [[0.5], [0.4]])), 2.0**51) < 100
+
+
+def test_a_uniform_split_pays_for_what_a_floor_makes_a_menu_buy():
+    menu = ca.Menu([[1.2, 5], [0, 40, 90]], [[0.3, 0.9], [0.8, 0.2, 1.0]])
+    market = Market(menu, np.array([1.0, 3.0]), np.full(2, 2.0**53))
+    grant = uniform_grant(market, 42.0)
+    assert market.menus.cost_of(grant.chosen).tolist() == [2, 40]
