@@ -261,3 +261,15 @@ def test_integers_of_any_width_and_lists_are_read_alike(policy):
     assert one.tokens.tolist() == other.tokens.tolist()
     assert one.ids == (7, 8)
     assert other.ids is None
+
+
+@every_policy
+def test_a_fraction_of_a_token_changes_nothing(policy):
+    for curves in (GOOD, cumulative([100, 120, 140], 30)):
+        for budget in (130, 260, 399):
+            one, other = policy(curves, budget), policy(curves, budget + 0.75)
+            other.audit()
+            assert one.tokens.tolist() == other.tokens.tolist()
+            assert (one.price, one.utility, one.upper_bound) == (other.price, other.utility, other.upper_bound) or (
+                math.isnan(other.price) and (one.utility, one.upper_bound) == (other.utility, other.upper_bound)
+            )

@@ -162,3 +162,14 @@ def test_pools_of_any_size_are_shared_in_a_few_rounds(n):
         result.audit()
         assert result.spent == budget
         assert result.gap <= 1e-4 * result.utility or n < 50
+
+
+def test_a_scarce_budget_is_certified_against_what_it_can_pay():
+    """Caps beyond the whole budget count for nothing in the bound: one query gets all, and no gap is left."""
+    curves = ca.ShiftedSurge(np.full(400, 100.0), 60.0, 0.8)
+    with own.repair_only():
+        for budget in (110, 120, 130):
+            result = ca.allocate(curves, budget)
+            assert sorted(result.tokens.tolist())[-1] == budget
+            assert result.gap <= own.SATURATION
+            assert result.price == pytest.approx(float(curves[0].reservation_price()[0]), rel=own.PRICE_GRID)

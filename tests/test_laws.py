@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
 from dataclasses import fields, replace
 
 import numpy as np
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 import clear_alloc as ca
 from clear_alloc.market import Market
+from clear_alloc.plan import grant_of
 from clear_alloc.result import UTILITY_RTOL
 
 laws = settings(max_examples=60, deadline=None)
@@ -330,3 +332,17 @@ def test_a_result_as_plain_numbers():
     assert ca.uniform(CURVES[:3], 60).to_dict()["choice"] is None
     assert len(result) == 5
     assert "of 5 queries funded" in repr(result)
+
+
+def test_the_simple_splits_are_always_candidates(monkeypatch):
+    """Dominance does not rest on the quality of the repair."""
+
+    def idle(market, clearing, budget):
+        return grant_of(market, market.smooth.floor.copy(), market.menus.base.copy())
+
+    monkeypatch.setattr(sys.modules["clear_alloc.allocate"], "_repaired", idle)
+    curves = own.draws(own.SURGE, 50, np.random.default_rng(2))
+    with own.repair_only():
+        for budget in (20_000, 60_000):
+            rivals = [policy(curves, budget).utility for policy in (ca.uniform, ca.proportional)]
+            assert ca.allocate(curves, budget).utility == max(rivals) > 0

@@ -7,7 +7,7 @@ import own
 import pytest
 
 import clear_alloc as ca
-from clear_alloc.core import COPIES, CORE_SIDE, _nearest
+from clear_alloc.core import COPIES, CORE_SIDE, _core, _nearest
 from clear_alloc.dynamic import exact_grant, table_cells
 from clear_alloc.market import Market
 from clear_alloc.plan import Plan, fill, grant_of, greedy_plan
@@ -134,3 +134,34 @@ def test_a_uniform_split_pays_for_what_a_floor_makes_a_menu_buy():
     market = Market(menu, np.array([1.0, 3.0]), np.full(2, 2.0**53))
     grant = uniform_grant(market, 42.0)
     assert market.menus.cost_of(grant.chosen).tolist() == [2, 40]
+
+
+def test_the_core_has_funded_and_unfunded_copies_of_the_marginal_kind():
+    market = market_of(ca.Menu(np.full((30, 1), 10.0), np.full((30, 1), 0.5)))
+    clearing = clearing_price(market, 65)
+    plan = greedy_plan(market, clearing, 65)
+    assert (plan.chosen >= 0).sum() == 6
+    core = [row for row, is_menu in _core(market, plan, clearing.price) if is_menu]
+    assert sum(plan.chosen[row] >= 0 for row in core) == 6
+    assert sum(plan.chosen[row] < 0 for row in core) == COPIES
+
+
+def test_a_query_is_given_up_for_others_and_not_for_itself():
+    alone = market_of(ca.CumulativeSurge([9.9], 0.2, 0.5)).smooth
+    assert whole_tokens(alone, np.array([10.2]), 10.0).tolist() == [10]
+    steps = market_of(ca.ShiftedSurge(np.full(7, 10), 0.3, 0.5)).smooth
+    for pool in range(70, 78):
+        whole = whole_tokens(steps, np.full(7, 10.0), float(pool))
+        assert whole.sum() <= pool
+        assert (whole == 11).sum() == pool // 11
+
+
+@pytest.mark.parametrize("policy", [ca.allocate, ca.exact, ca.uniform, ca.proportional], ids=lambda p: p.__name__)
+def test_no_token_is_paid_for_nothing(policy):
+    """Of equally good options the cheapest; no option at all where none is worth anything."""
+    menu = ca.Menu([[9, 5], [5, 9], [4], [0, 5], [3, 8]], [[0.5, 0.5], [0.5, 0.5], [0.0], [0.3, 0.3], [0.2, 0.1]])
+    result = policy(menu, 100)
+    result.audit()
+    assert result.tokens.tolist() == [5, 5, 0, 0, 3]
+    assert result.choice.tolist() == [1, 0, -1, 0, 0]
+    assert result.funded.tolist() == [True, True, False, True, True]
