@@ -265,7 +265,7 @@ def test_integers_of_any_width_and_lists_are_read_alike(policy):
 
 @every_policy
 def test_a_fraction_of_a_token_changes_nothing(policy):
-    for curves in (GOOD, cumulative([100, 120, 140], 30)):
+    for curves in (GOOD, cumulative([100, 120, 140], 30), surge([0, 0, 0], [300, 400, 500])):
         for budget in (130, 260, 399):
             one, other = policy(curves, budget), policy(curves, budget + 0.75)
             other.audit()

@@ -165,3 +165,20 @@ def test_no_token_is_paid_for_nothing(policy):
     assert result.tokens.tolist() == [5, 5, 0, 0, 3]
     assert result.choice.tolist() == [1, 0, -1, 0, 0]
     assert result.funded.tolist() == [True, True, False, True, True]
+
+
+def test_what_rounding_gave_too_much_is_taken_back_where_it_is_missed_least():
+    side = market_of(ca.ShiftedSurge(np.zeros(3), [10, 20, 30], 0.5)).smooth
+    whole = whole_tokens(side, np.array([9.0, 9.0, 9.0]), 25.0)
+    assert whole.sum() == 25
+    assert side.curves.utility(whole).sum() == pytest.approx(exact_grant(market_of(side.curves), 25.0).utility)
+
+
+def test_the_largest_pool_there_is_does_not_overflow_by_a_token():
+    """At 2**53 tokens floats no longer tell odd sums from even ones; integers do."""
+    curves = ca.LognormalArrival([30, 2.0**50, 2.0**51, 7, 2.0**49], [0.3, 1.0, 0.5, 0.1, 2.0], 0.5)
+    for budget in (2.0**53, 2.0**53 - 1, 2.0**52 + 1):
+        for policy in (ca.allocate, ca.uniform, ca.proportional, ca.cutoff_plus_pad):
+            result = policy(curves, budget)
+            result.audit()
+            assert sum(result.tokens.tolist()) <= int(budget)
