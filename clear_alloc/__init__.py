@@ -33,8 +33,9 @@ from clear_alloc.errors import (
 from clear_alloc.fit import FitReport, Fitted, fit
 from clear_alloc.frontier import Frontier, frontier
 from clear_alloc.price import Status
-from clear_alloc.result import Allocation
+from clear_alloc.result import Allocation, Reason
 from clear_alloc.schema import Query
+from clear_alloc.tariff import call_cost
 
 __version__ = "0.1.0"
 
@@ -55,10 +56,12 @@ __all__ = [
     "NotSupported",
     "PriceNotConverged",
     "Query",
+    "Reason",
     "ShiftedSurge",
     "Status",
     "TooLarge",
     "allocate",
+    "call_cost",
     "concatenate",
     "cutoff_plus_pad",
     "exact",

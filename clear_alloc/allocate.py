@@ -8,50 +8,69 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from clear_alloc.between import convex_worth, with_one_between
-from clear_alloc.core import improved_plans
-from clear_alloc.curves import MAX_TOKENS, Accounting, require_reserved
-from clear_alloc.dynamic import exact_grant, table_cells
-from clear_alloc.errors import NotSupported
+from clear_alloc.curves import Accounting, judged_price
+from clear_alloc.errors import InvalidArgument
 from clear_alloc.market import Market
-from clear_alloc.plan import Grant, fill, grant_of, greedy_plan
-from clear_alloc.price import Clearing, clearing_price
-from clear_alloc.problem import CurvesLike, Problem, read_problem
-from clear_alloc.result import Allocation, Bound, allocation_of, bound_at, lowest
+from clear_alloc.overrun import margin_of, settled
+from clear_alloc.plan import Grant, grant_of, spent_of
+from clear_alloc.price import Clearing, Status
+from clear_alloc.problem import CurvesLike, Problem, Terms, read_problem
+from clear_alloc.result import Allocation, allocation_of, bound_at
 from clear_alloc.simple import proportional_grant, uniform_grant
+from clear_alloc.solve import certified, solve
+from clear_alloc.tariff import RatesLike
 
 __all__ = ["allocate"]
 
-EXACT_CELLS = 1e6  # up to this size the integer dynamic programme is as fast as the repair: about 5 ms
+_FEW = 256  # queries; of more, the certain bound on their sum is far from what they burn
 
 
 def allocate(
     curves: CurvesLike,
-    budget: float,
+    budget: float | None = None,
     *,
     accounting: Accounting = "reserved",
     overrun: float = 0.05,
     min_tokens: npt.ArrayLike = 0,
     max_tokens: npt.ArrayLike | None = None,
     levels: object = None,
+    fallback: npt.ArrayLike = 0,
+    rate: RatesLike | None = None,
+    call: RatesLike | None = None,
+    price: float | None = None,
+    start: float = 0.0,
     ids: Iterable[Any] | None = None,
 ) -> Allocation:
-    """Give each of n queries its share of a token budget so that the sum of utilities is as high as it can be.
+    """Give each of n queries its share of a budget so that the sum of utilities is as high as it can be.
 
     Parameters
     ----------
     curves : curves of shape (n,), or a list of `Query`
         Utility of each query against its cap.
-    budget : float
-        Tokens for all queries together, >= 0. Fractions of a token can't be spent.
-    accounting : "reserved"
-        Every cap is charged in full, so the budget holds whatever the queries do.
-    overrun : float
-        Used by expected accounting only.
+    budget : float, or None with `price`
+        Tokens for all queries together, >= 0; money where `rate` gives tokens a price.
+    accounting : {"reserved", "expected"}
+        reserved: every cap is charged in full, so the budget holds whatever the queries do.
+        expected: a cap is charged what the query is expected to burn under it, E min(length, cap). For families that
+        know their lengths: log-normal, cumulative surge, menus with `expected`.
+    overrun : float, in (0, 0.5]
+        Chance allowed for the real sum to pass the budget, under expected accounting: so much is held back as a
+        normal sum of independent queries needs. 0.5 spends to the mean.
     min_tokens, max_tokens : whole tokens, scalar or shape (n,)
         Floor and ceiling of each cap; a floor above 0 forces funding.
-    levels : None
-        Allowed caps; not supported in this version.
+    levels : collection, or one collection (or None) per query
+        The only caps allowed: whole tokens, `{0, 1024, 4096}`, or 0 and a range, `{0, (1024, 32000)}`. Without 0
+        every query is funded.
+    fallback : whole tokens, scalar or shape (n,)
+        What a query gets that is not funded, and is charged; a menu its best option of at most so many tokens.
+    rate : budget units per token, scalar, (n,), or for menus one list per query
+        Gives the budget another unit than tokens: money. Default 1.
+    call : budget units per funded query, like `rate`
+        Fixed cost of a call, such as its prompt: see `call_cost`. Default 0.
+    price : value per budget unit, in place of a budget
+        Every query takes what is worth this price; the result says what that costs.
+    start : value per budget unit
+        A guess of the price, such as that of the previous batch. Saves time, never changes the answer.
     ids : n unique names, optional
         Carried to the result.
 
@@ -68,12 +87,13 @@ def allocate(
     BudgetTooSmall
         The floors cost more than the budget.
     NotSupported
-        For `accounting="expected"` and `levels`.
+        Expected accounting of a family without lengths; levels that mix single caps and ranges.
 
     Notes
     -----
-    About log2(n) + 20 passes over the queries, O(n log n) for the sort of the jump prices. Small cases are solved
-    exactly. Wan et al. 2026 for the market and its price; the repair is described in `clear_alloc.core`.
+    About log2(n) + 20 passes over the queries, O(n log n) for the sort of the jump prices; a few times that with a
+    margin. Small cases are solved exactly. Wan et al. 2026 for the market and its price; the repair is described in
+    `clear_alloc.core`.
 
     Examples
     --------
@@ -84,53 +104,63 @@ def allocate(
     array([180, 600,   0])
     >>> result.funded
     array([ True,  True, False])
+    >>> ca.allocate(curves, 8, rate=0.004, levels={0, 512, 1024}).tokens
+    array([ 512, 1024,    0])
     """
-    require_reserved(accounting)
-    if levels is not None:
-        raise NotSupported("levels are not available in this version; offer the allowed caps as a ca.Menu instead")
-    del overrun
-    problem = read_problem(curves, budget, min_tokens, max_tokens, ids)
-    clearing = clearing_price(problem.market, float(np.floor(problem.budget)))
-    grant, bound = _best(problem, clearing)
+    terms = Terms(accounting, overrun, min_tokens, max_tokens, levels, fallback, rate, call, ids)
+    near = _price("start", start)
+    if price is not None:
+        if budget is not None:
+            remedy = "pass None as the budget, or leave the price out"
+            raise InvalidArgument("price", price, "absent beside a budget", remedy)
+        return _at_price(read_problem(curves, None, terms), _price("price", price))
+    if budget is None:
+        raise InvalidArgument(
+            "budget", None, "a finite number of tokens, >= 0", "pass the size of the pool, or a price"
+        )
+    problem = read_problem(curves, budget, terms)
+    if problem.deviations:
+        return _with_margin(problem, near * problem.unit)
+    solved = solve(problem.market, problem.pool, near * problem.unit)
+    return allocation_of(problem, "allocate", *solved)
+
+
+def _price(argument: str, price: object) -> float:
+    try:
+        return float(judged_price(price))  # type: ignore[arg-type]
+    except (TypeError, ValueError) as error:
+        if isinstance(error, InvalidArgument):
+            raise InvalidArgument(argument, price, error.allowed, error.remedy) from None
+        allowed = "one finite number, >= 0, value per budget unit"
+        raise InvalidArgument(argument, price, allowed, "pass a number") from error
+
+
+def _at_price(problem: Problem, price: float) -> Allocation:
+    """What every query takes at a price; nothing is scarce."""
+    market, asked = problem.market, price * problem.unit
+    grant = grant_of(market, market.smooth.whole_demand(asked), market.menus.choose(asked))
+    clearing = Clearing(asked, asked, 1, Status.PRICED if len(market) else Status.EMPTY)
+    return allocation_of(problem, "allocate", grant, clearing, bound_at(market, asked, spent_of(market, grant)))
+
+
+def _with_margin(problem: Problem, near: float) -> Allocation:
+    """Expected accounting with a margin; the splits that need no price may keep a smaller one."""
+    market, pool, deviations = problem.market, problem.pool, problem.deviations
+    grants = [
+        settled(market, pool, deviations, lambda pool: solve(market, pool, near).grant),
+        uniform_grant(market, pool, deviations),
+        proportional_grant(market, pool, deviations),
+    ]
+    if not len(market.menus) and len(market) <= _FEW:
+        grants.append(_reserved(market, pool))
+    grant = max(grants, key=lambda g: g.utility)
+    clearing, bound = certified(market, pool - margin_of(market, grant, deviations), near)
     return allocation_of(problem, "allocate", grant, clearing, bound)
 
 
-def _best(problem: Problem, clearing: Clearing) -> tuple[Grant, Bound]:
-    """The best grant found, and the lowest dual value seen."""
-    market, budget = problem.market, float(np.floor(problem.budget))
-    bound = lowest(bound_at(market, price, budget) for price in (clearing.price, clearing.low))
-    if table_cells(market, budget) <= EXACT_CELLS:
-        return exact_grant(market, budget), bound
-    within, own = _within_reach(market, clearing, budget)
-    bound = lowest([bound, bound_at(within, own.price, budget)])
-    grant = _repaired(within, own, budget)
-    # Dominance is a promise, so the baselines are always candidates.
-    rivals = (uniform_grant(market, budget), proportional_grant(market, budget))
-    return max((grant, *rivals), key=lambda g: g.utility), bound
-
-
-def _within_reach(market: Market, clearing: Clearing, budget: float) -> tuple[Market, Clearing]:
-    """The market without caps that the budget could never pay, where leaving them in would mislead the repair."""
-    free = budget - market.total_floor
-    smooth, steps = market.smooth, market.menus.steps
-    target = smooth.wanted(clearing.price) - smooth.floor
-    if not ((target > free).any() or (steps.cost > free).any()):
-        return market, clearing
-    within = market.capped(np.minimum(market.least + np.floor(free), MAX_TOKENS))
-    return within, clearing_price(within, budget)
-
-
-def _repaired(market: Market, clearing: Clearing, budget: float) -> Grant:
-    """Fund the marginal queries, spend what is left at the margin, then try the core's alternatives."""
-    plan = greedy_plan(market, clearing, budget)
-    best = fill(market, plan, budget, clearing.price)
-    if best is None:
-        best = grant_of(market, market.smooth.floor.copy(), market.menus.base.copy())
-    best = with_one_between(market, plan, best, budget, clearing.price)
-    known = best.utility - convex_worth(market)
-    for rival in improved_plans(market, plan, clearing, budget, known):
-        grant = fill(market, rival, budget, clearing.price)
-        if grant is not None:
-            grant = with_one_between(market, rival, grant, budget, clearing.price)
-            best = max(best, grant, key=lambda g: g.utility)
-    return best
+def _reserved(market: Market, pool: float) -> Grant:
+    """Caps that can't pass the budget at all: best where a single query or a few share it."""
+    charged = Market(market.curves, market.limits, market.tariff._replace(accounting="reserved"))
+    if charged.total_floor > pool:
+        return grant_of(market, market.smooth.floor.copy(), market.menus.base.copy())
+    return solve(charged, float(np.floor(pool)) if charged.tariff.plain else pool).grant

@@ -31,7 +31,7 @@ def with_one_between(market: Market, plan: Plan, grant: Grant, budget: float, pr
     )
     if not len(convex) or len(market) > MOST_QUERIES or price <= 0.0:
         return grant
-    pool = budget - float(market.menus.cost_of(plan.chosen).sum())
+    pool = budget - float(market.menus.charge_of(plan.chosen).sum())
     prices = np.concatenate([[0.0], price * np.geomspace(0.02, 50.0, _PRICES - 1)])
     for _ in range(2):
         total, left = _totals(market, plan, prices, pool)
@@ -40,7 +40,7 @@ def with_one_between(market: Market, plan: Plan, grant: Grant, budget: float, pr
     query = int(convex[row])
     if float(total[k, query] + market.menus.value_of(plan.chosen).sum()) <= grant.utility:
         return grant
-    rival = fill(market, plan, budget, price, (query, float(np.floor(left[k, query]))))
+    rival = fill(market, plan, budget, price, (query, float(left[k, query])))
     return rival if rival is not None and rival.utility > grant.utility else grant
 
 
@@ -56,8 +56,8 @@ def _totals(market: Market, plan: Plan, prices: Array, pool: float) -> tuple[Arr
     """Utility if a query takes all that the others leave at a price, and its cap then; shape (prices, n)."""
     smooth = market.smooth
     caps = np.where(plan.funded, smooth.wanted(prices[:, None]), smooth.floor)
-    values = smooth.curves.utility(caps)
-    left = pool - (caps.sum(axis=1, keepdims=True) - caps)
-    own = np.clip(left, smooth.floor, smooth.last_whole)
+    values, charges = smooth.curves.utility(caps), smooth.charge(caps)
+    left = pool - (charges.sum(axis=1, keepdims=True) - charges)
+    own = smooth.cap_within(left)
     total = values.sum(axis=1, keepdims=True) - values + smooth.curves.utility(own)
-    return np.where(left >= smooth.floor, total, -np.inf), own
+    return np.where(left >= smooth.floor_charge, total, -np.inf), own

@@ -61,10 +61,11 @@ def _core(market: Market, plan: Plan, price: float) -> list[tuple[int, bool]]:
     smooth, menus, steps = market.smooth, market.menus, market.menus.steps
     rows = np.flatnonzero(smooth.jumps)
     jump = np.concatenate([smooth.entry_price[rows], steps.price])
-    size = np.concatenate([smooth.start[rows], steps.cost])
+    some = smooth.rows(rows)
+    size = np.concatenate([some.charge(some.start), steps.cost])
     owner = np.concatenate([rows, steps.owner])
     is_menu = np.arange(len(jump)) >= len(rows)
-    climbed = menus.cost_of(plan.chosen)[steps.owner] >= menus.costs[steps.owner, steps.option]
+    climbed = menus.charge_of(plan.chosen)[steps.owner] >= menus.costs[steps.owner, steps.option]
     taken = np.concatenate([plan.funded[rows], climbed])
     with np.errstate(divide="ignore"):  # a price that underflowed to 0 is infinitely far
         distance = np.abs(np.log(jump) - np.log(price))
@@ -88,7 +89,8 @@ def _choices(market: Market, prices: Array, price: float, core: list[tuple[int, 
     """The core's choices, in its order."""
     rows = np.array([row for row, is_menu in core if not is_menu], dtype=np.intp)
     side = market.smooth.rows(rows)
-    funded, kept = _surplus(side, prices), side.floor_value - prices[:, None] * side.floor
+    funded, kept = _surplus(side, prices), side.floor_value - prices[:, None] * side.floor_charge
+    dearest = side.charge(side.start)
     smooth = iter(range(len(rows)))
     choices = []
     for row, is_menu in core:
@@ -96,7 +98,7 @@ def _choices(market: Market, prices: Array, price: float, core: list[tuple[int, 
             choices.append(_menu_choice(market, prices, price, row))
             continue
         k = next(smooth)
-        surplus, least = np.stack([kept[:, k], funded[:, k]]), np.array([side.floor[k], side.start[k]])
+        surplus, least = np.stack([kept[:, k], funded[:, k]]), np.array([side.floor_charge[k], dearest[k]])
         choices.append(_Choice(row, False, surplus, least, np.array([0, 1])))
     return choices
 
@@ -104,16 +106,16 @@ def _choices(market: Market, prices: Array, price: float, core: list[tuple[int, 
 def _surplus(side: SmoothSide, prices: Array) -> Array:
     """Highest surplus on the concave branch, shape (prices, n)."""
     caps = side.wanted(prices[:, None])
-    return side.curves.utility(caps) - prices[:, None] * caps
+    return side.curves.utility(caps) - prices[:, None] * side.charge(caps)
 
 
 def _menu_choice(market: Market, prices: Array, price: float, row: int) -> _Choice:
     menus = market.menus
     costs, values = menus.costs[row], menus.values[row]
-    options = np.flatnonzero(np.isfinite(costs) & (costs > menus.base_cost[row]))
+    options = np.flatnonzero(np.isfinite(costs) & (costs > menus.base_charge[row]))
     best = np.argsort(-(values[options] - price * costs[options]), kind="stable")[:MENU_OPTIONS]
     options = options[best]
-    cost = np.concatenate([[menus.base_cost[row]], costs[options]])
+    cost = np.concatenate([[menus.base_charge[row]], costs[options]])
     value = np.concatenate([[menus.base_value[row]], values[options]])
     decision = np.concatenate([[menus.base[row]], options])
     return _Choice(row, True, value[:, None] - cost[:, None] * prices, cost, decision)
@@ -127,12 +129,12 @@ def _rest(market: Market, plan: Plan, prices: Array, budget: float, choices: lis
         (own if choice.is_menu else free)[choice.query] = False
     kept = free & ~plan.funded
     side = smooth.rows(np.flatnonzero(free & plan.funded))
-    costs, values = menus.cost_of(plan.chosen)[own], menus.value_of(plan.chosen)[own]
+    costs, values = menus.charge_of(plan.chosen)[own], menus.value_of(plan.chosen)[own]
     fixed_value = smooth.floor_value[kept].sum() + values.sum()
-    fixed_cost = smooth.floor[kept].sum() + costs.sum()
+    fixed_cost = smooth.floor_charge[kept].sum() + costs.sum()
     row = prices * (budget - fixed_cost) + fixed_value
     row += _surplus(side, prices).sum(axis=1)
-    return row, float(fixed_cost + side.start.sum())
+    return row, float(fixed_cost + side.charge(side.start).sum())
 
 
 def _search(choices: list[_Choice], row: Array, left: float, known: float) -> Index:

@@ -1,4 +1,4 @@
-"""Exact integer dynamic programme over whole tokens, for small cases."""
+"""Exact integer dynamic programme over whole tokens that are charged as they are, for small cases."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def exact_grant(market: Market, budget: float) -> Grant:
 def _free(market: Market, budget: float) -> float:
     """Whole tokens above the floors that can be used at all: a table longer than that would be idle."""
     smooth, menus = market.smooth, market.menus
-    dearest = np.where(np.isfinite(menus.costs), menus.costs, menus.base_cost[:, None]).max(axis=1, initial=0.0)
-    usable = float((smooth.last_whole - smooth.floor).sum() + (dearest - menus.base_cost).sum())
+    dearest = np.where(np.isfinite(menus.costs), menus.costs, menus.base_charge[:, None]).max(axis=1, initial=0.0)
+    usable = float((smooth.last_whole - smooth.floor).sum() + (dearest - menus.base_charge).sum())
     return max(min(float(np.floor(budget - market.total_floor)), usable), 0.0)
 
 
@@ -68,13 +68,14 @@ def _cap_options(side: SmoothSide, row: int, free: int) -> _Stage:
     own = side.rows(np.array([row]))
     floor = own.floor[0]
     extra = np.arange(int(min(own.last_whole[0] - floor, free)) + 1)
+    extra = extra[(extra == 0) | (floor + extra >= own.low[0])]
     value = own.curves.utility((floor + extra)[:, None])[:, 0]
     useful = np.append(True, value[1:] > value[:-1])
     return _Stage(extra[useful], value[useful], floor + extra[useful])
 
 
 def _menu_options(side: MenuSide, row: int, free: int) -> _Stage:
-    above = side.costs[row] - side.base_cost[row]
+    above = side.costs[row] - side.base_charge[row]
     options = np.flatnonzero((above > 0) & (above <= free))
     extra = np.concatenate([[0], above[options]]).astype(np.intp)
     value = np.concatenate([[side.base_value[row]], side.values[row, options]])

@@ -10,8 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from clear_alloc.allocate import allocate
-from clear_alloc.curves import MAX_TOKENS, Curves
+from clear_alloc.curves import MAX_TOKENS
 from clear_alloc.errors import InvalidArgument
+from clear_alloc.market import Market
+from clear_alloc.problem import CurvesLike, Terms, read_problem
 from clear_alloc.result import Allocation
 
 __all__ = ["Frontier", "frontier", "lavish_budget", "saturation_budget", "scarce_budget"]
@@ -47,30 +49,54 @@ class Frontier:
         return {name: getattr(self, name).tolist() for name in self.__dataclass_fields__}
 
 
-def saturation_budget(curves: Curves) -> float:
-    """Tokens that give every query its ceiling; a larger budget buys nothing. O(n)."""
-    return float(np.ceil(curves.ceiling).sum())
+def saturation_budget(curves: CurvesLike, **terms: Any) -> float:
+    """Budget that gives every query its ceiling; more buys nothing. terms : as `allocate` takes them. O(n)."""
+    return _most(_market(curves, terms))
 
 
-def scarce_budget(curves: Curves) -> float:
-    """Tokens that let the SCARCE share of the queries break even, best value per token first. O(n log n)."""
-    prices = curves.reservation_price()
+def scarce_budget(curves: CurvesLike, **terms: Any) -> float:
+    """Budget that lets the SCARCE share of the queries break even, best value per budget unit first. O(n log n)."""
+    return _scarce(_market(curves, terms))
+
+
+def lavish_budget(curves: CurvesLike, **terms: Any) -> float:
+    """Budget wanted at LAVISH times the median reservation price, when little is left to gain. O(n)."""
+    return _lavish(_market(curves, terms))
+
+
+def _market(curves: CurvesLike, terms: dict[str, Any]) -> Market:
+    return read_problem(curves, None, Terms(**terms)).market
+
+
+def _rounded(market: Market, charge: float) -> float:
+    return float(np.ceil(charge) if market.tariff.plain else charge) * market.tariff.unit
+
+
+def _most(market: Market) -> float:
+    smooth, menus = market.smooth, market.menus
+    charge = smooth.charge(smooth.last_whole).sum() + menus.charge_of(menus.choose(0.0)).sum()
+    return _rounded(market, float(charge))
+
+
+def _scarce(market: Market) -> float:
+    side, steps = market.smooth, market.menus.steps
     # Just below its reservation price a query demands its break-even cap.
-    caps = curves.demand(prices * (1.0 - 1e-9))
-    best = np.argsort(-prices, kind="stable")[: int(np.ceil(SCARCE * len(curves)))]
-    return float(np.ceil(caps[best]).sum())
+    own = side.charge(side.wanted(side.entry_price * (1.0 - 1e-9))) - side.floor_charge
+    _, first = np.unique(steps.owner, return_index=True)
+    prices = np.concatenate([side.entry_price, steps.price[first]])
+    charges = np.concatenate([own, steps.cost[first]])
+    best = np.argsort(-prices, kind="stable")[: int(np.ceil(SCARCE * len(market)))]
+    return _rounded(market, market.total_floor + float(charges[best].sum()))
 
 
-def lavish_budget(curves: Curves) -> float:
-    """Tokens wanted at LAVISH times the median reservation price, when little is left to gain. O(n)."""
-    if not len(curves):
+def _lavish(market: Market) -> float:
+    if not len(market):
         return 0.0
-    price = LAVISH * float(np.median(curves.reservation_price()))
-    return float(np.ceil(curves.demand(price)).sum())
+    return _rounded(market, market.total_demand(LAVISH * float(np.median(market.entry_prices))))
 
 
 def frontier(
-    curves: Curves,
+    curves: CurvesLike,
     budgets: Iterable[float] | None = None,
     *,
     points: int = 12,
@@ -100,20 +126,30 @@ def frontier(
     InvalidArgument
         Fewer than two points; and whatever the policy refuses.
     """
-    floors = options.get("min_tokens", 0)
-    chosen = _default_budgets(curves, points, floors) if budgets is None else sorted(budgets)
-    results = [policy(curves, budget, **options) for budget in track(chosen)]
+    chosen = _default_budgets(curves, points, options) if budgets is None else sorted(budgets)
+    results: list[Allocation] = []
+    warm: dict[str, float] = {}
+    for budget in track(chosen):
+        results.append(policy(curves, budget, **options, **warm))
+        if policy is allocate:  # the last price is a guess of the next one
+            warm = {"start": results[-1].price}
     return Frontier(*(np.array(column, dtype=np.float64) for column in _columns(results)))
 
 
-def _default_budgets(curves: Curves, points: int, min_tokens: npt.ArrayLike) -> list[float]:
+def _default_budgets(curves: CurvesLike, points: int, terms: dict[str, Any]) -> list[float]:
     if points < 2:
         raise InvalidArgument("points", points, "at least 2", "ask for more points or give the budgets")
-    floors = float(np.ceil(np.broadcast_to(min_tokens, len(curves))).sum())
-    least = max(scarce_budget(curves), floors, 1.0)
-    much, most = (max(min(f(curves), MAX_TOKENS), least) for f in (lavish_budget, saturation_budget))
+    market = _market(curves, terms)
+    unit = market.tariff.unit
+    floors = _rounded(market, market.total_floor) if market.total_floor else 0.0
+    least = max(_scarce(market), floors, unit)
+    if market.tariff.accounting == "expected" and market.total_floor:
+        least = max(least, 2.0 * floors)  # room for the margin of the floors
+    much, most = (max(min(f(market), MAX_TOKENS), least) for f in (_lavish, _most))
     # Few tokens round several ratios to one budget.
-    rising = np.minimum(np.ceil(np.geomspace(least, much, points - 1)), most)
+    rising = np.geomspace(least, max(much, least), points - 1)
+    whole = market.tariff.plain and unit == 1.0
+    rising = np.minimum(np.ceil(rising) if whole else rising, most)
     return sorted({*rising.tolist(), most})
 
 

@@ -16,7 +16,7 @@ from clear_alloc.price import Clearing
 from clear_alloc.roots import COARSE, falling_root
 from clear_alloc.whole import whole_tokens
 
-__all__ = ["Grant", "Plan", "fill", "grant_of", "greedy_plan"]
+__all__ = ["Grant", "Plan", "charges_of", "fill", "grant_of", "greedy_plan", "spent_of"]
 
 
 class Plan(NamedTuple):
@@ -47,7 +47,8 @@ def greedy_plan(market: Market, clearing: Clearing, budget: float) -> Plan:
     left = budget - market.total_demand(clearing.price)
     # Their demand appears between the two ends of the price bracket: all of it or none.
     marginal = np.flatnonzero(smooth.jumps & (smooth.entry_price > clearing.low) & ~funded)
-    need = smooth.rows(marginal).wanted(clearing.low) - smooth.floor[marginal]
+    some = smooth.rows(marginal)
+    need = some.charge(some.wanted(clearing.low)) - some.floor_charge
     fits = int(np.searchsorted(np.cumsum(need), left, side="right"))
     funded[marginal[:fits]] = True
     left -= float(need[:fits].sum())
@@ -73,24 +74,38 @@ def fill(
         funded = funded.copy()
         funded[fixed[0]], caps[fixed[0]] = False, fixed[1]
     rows = np.flatnonzero(funded)
-    pool = budget - float(market.menus.cost_of(plan.chosen).sum() + caps[~funded].sum())
+    pool = budget - float(market.menus.charge_of(plan.chosen).sum() + smooth.charge(caps)[~funded].sum())
     side = smooth if len(rows) == len(smooth) else smooth.rows(rows)
-    if float(side.start.sum()) > pool:
+    if float(side.charge(side.start).sum()) > pool:
         return None
     if len(rows):
         caps[rows] = whole_tokens(side, _water_fill(side, pool, near), pool)
     return _leftovers_spent(market, grant_of(market, caps, plan.chosen), budget)
 
 
+def charges_of(market: Market, grant: Grant) -> Array:
+    """What each query is charged, (n,), budget units, in the caller's order. O(n)."""
+    charges = np.empty(len(market))
+    charges[market.smooth_rows] = market.smooth.charge(grant.caps)
+    charges[market.menu_rows] = market.menus.charge_of(grant.chosen)
+    return charges
+
+
+def spent_of(market: Market, grant: Grant) -> float:
+    """Budget units that a grant is charged. O(n)."""
+    return float(market.smooth.charge(grant.caps).sum() + market.menus.charge_of(grant.chosen).sum())
+
+
 def _leftovers_spent(market: Market, grant: Grant, budget: float) -> Grant:
-    """Tokens that the funded can't use go to the one cap or option where they are worth most, until none is."""
+    """What the funded can't use goes to the one cap or option where it is worth most, until nothing gains."""
     smooth, menus = market.smooth, market.menus
     caps, chosen = grant.caps, grant.chosen.copy()
-    left = budget - float(caps.sum() + menus.cost_of(chosen).sum())
-    while left >= 1.0 and len(market):
-        raised = np.minimum(caps + left, smooth.last_whole)
+    left = budget - spent_of(market, grant)
+    least = 1.0 if market.tariff.plain else 0.0
+    while left >= least and left > 0.0 and len(market):
+        raised = np.maximum(smooth.cap_within(smooth.charge(caps) + left), caps)
         gain = smooth.curves.utility(raised) - smooth.curves.utility(caps)
-        affordable = menus.costs - menus.cost_of(chosen)[:, None] <= left
+        affordable = menus.costs - menus.charge_of(chosen)[:, None] <= left
         upgrade = np.where(affordable, menus.values, -np.inf)
         better = upgrade.max(axis=1, initial=-np.inf) - menus.value_of(chosen)
         if max(gain.max(initial=0.0), better.max(initial=0.0)) <= 0.0:
@@ -101,20 +116,20 @@ def _leftovers_spent(market: Market, grant: Grant, budget: float) -> Grant:
         else:
             row = int(better.argmax())
             chosen[row] = upgrade[row].argmax()
-        left = budget - float(caps.sum() + menus.cost_of(chosen).sum())
+        left = budget - spent_of(market, Grant(caps, chosen, 0.0))
     return grant_of(market, caps, chosen)
 
 
 def _water_fill(side: SmoothSide, pool: float, near: float) -> Array:
     """Caps on the concave branches that clear `pool`, real numbers."""
-    if float(side.stop.sum()) <= pool:
+    if float(side.charge(side.stop).sum()) <= pool:
         return side.stop.copy()
-    steepest = float(side.curves.marginal(side.start).max())
+    steepest = float(side.charged.efficiency(side.start).max())
     if steepest <= 0.0:
         return side.start.copy()
 
     def wanted(price: float) -> float:
-        return float(side.wanted(price).sum())
+        return float(side.charge(side.wanted(price)).sum())
 
     # One query more or less moves the price by about 1/n of itself.
     error = min(max(1.0 / len(side), 1e-6), 0.02)

@@ -23,6 +23,7 @@ class Status(Enum):
 
     EMPTY = "there are no queries"
     SLACK = "the budget covers every query's full demand; the price is zero"
+    PRICED = "the price was given; every query takes what is worth it"
     CLEARED = "demand fits the budget at the price and exceeds it just below"
 
 
@@ -38,8 +39,10 @@ class Clearing(NamedTuple):
     status: Status
 
 
-def clearing_price(market: Market, budget: float) -> Clearing:
-    """Lowest price on the grid at which total demand fits `budget`, token.
+def clearing_price(market: Market, budget: float, near: float = 0.0) -> Clearing:
+    """Lowest price on the grid at which total demand fits `budget`, budget units.
+
+    near : a guess of the price, 0 for none; it saves time and never changes the answer.
 
     The floors must fit the budget. Never rises when the budget does. O(n) per evaluation, about log2(n) + 10 of
     them. Wan et al. 2026 for the market; demand may have no root at the budget (its curves are not concave), so
@@ -49,7 +52,8 @@ def clearing_price(market: Market, budget: float) -> Clearing:
         return Clearing(0.0, 0.0, 0, Status.EMPTY)
     if market.total_demand(0.0) <= budget:
         return Clearing(0.0, 0.0, 1, Status.SLACK)
-    near = _sampled_price(market, budget) if len(market) > SAMPLE_FROM else 0.0
+    if not near and len(market) > SAMPLE_FROM:
+        near = _sampled_price(market, budget)
     demand = market.demand_above(near * (1.0 - _SAMPLE_MARGIN))
     bracket = falling_root(demand, budget, market.highest_price, market.jump_prices, near, _SAMPLE_ERROR)
     return Clearing(bracket.high, bracket.low, bracket.evaluations + 1, Status.CLEARED)
@@ -62,10 +66,10 @@ def _sampled_price(market: Market, budget: float) -> float:
     if not len(rows):
         return 0.0
     sample = side.rows(rows)
-    share = (budget - float(market.menus.base_cost.sum())) * len(rows) / len(side)
+    share = (budget - float(market.menus.base_charge.sum())) * len(rows) / len(side)
 
     def wanted(price: float) -> float:
-        return float(sample.demand(price).sum())
+        return float(sample.charge(sample.demand(price)).sum())
 
     high = float(sample.entry_price.max())
     if len(market.menus) or high <= 0.0 or not wanted(0.0) > share >= wanted(high):

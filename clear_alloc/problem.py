@@ -3,62 +3,149 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from statistics import NormalDist
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from clear_alloc.curves import MAX_TOKENS, Array, CurveRecord, Curves, from_records
-from clear_alloc.curves.columns import at_least, check
+from clear_alloc.curves import MAX_TOKENS, CurveRecord, Curves, Menu, Mixed, from_records
 from clear_alloc.errors import BudgetTooSmall, InvalidArgument
+from clear_alloc.limits import Limits, read_limits, whole_column
 from clear_alloc.market import Market
+from clear_alloc.tariff import RatesLike, Tariff, read_tariff
 
-__all__ = ["CurvesLike", "Problem", "read_problem"]
+__all__ = ["CurvesLike", "Problem", "Terms", "judged_budget", "read_problem"]
 
 CurvesLike = Curves | Sequence[CurveRecord]
 
 
+class Terms(NamedTuple):
+    """What `allocate` and every baseline take besides curves and budget; see `allocate`."""
+
+    accounting: object = "reserved"
+    overrun: float = 0.05
+    min_tokens: npt.ArrayLike = 0
+    max_tokens: npt.ArrayLike | None = None
+    levels: object = None
+    fallback: npt.ArrayLike = 0
+    rate: RatesLike | None = None
+    call: RatesLike | None = None
+    ids: Iterable[Any] | None = None
+
+
 class Problem(NamedTuple):
-    """A market, its budget (token) and the queries' names."""
+    """A market, its budget and the queries' names.
+
+    budget : as the caller gave it, in his unit. pool : the same in the market's, whole where only whole tokens can be
+    spent. deviations : standard deviations of a normal sum that the margin covers, 0 where no margin is held.
+    """
 
     market: Market
     budget: float
+    pool: float
     ids: tuple[Any, ...] | None
+    deviations: float
+
+    @property
+    def unit(self) -> float:
+        """The caller's budget units per unit of the market."""
+        return self.market.tariff.unit
 
 
-def read_problem(
-    curves: CurvesLike,
-    budget: float,
-    min_tokens: npt.ArrayLike = 0,
-    max_tokens: npt.ArrayLike | None = None,
-    ids: Iterable[Any] | None = None,
-) -> Problem:
-    """Judge the arguments that `allocate` and every baseline share.
+def read_problem(curves: CurvesLike, budget: float | None, terms: Terms) -> Problem:
+    """Judge the arguments that `allocate` and every baseline share; no budget is no limit.
 
-    Raises InvalidArgument, naming the argument, the row and the value, and BudgetTooSmall. O(n).
+    Raises InvalidArgument, naming the argument, the row and the value, BudgetTooSmall and NotSupported. O(n).
     """
-    pool = _budget(budget)
+    given = judged_budget(budget) if budget is not None else np.inf
     records: list[Any] = []
+    ids = terms.ids
     if not isinstance(curves, Curves):
         records = _records(curves)
         curves = from_records(records)
         if ids is None and records and all(getattr(r, "id", None) is not None for r in records):
             ids = [r.id for r in records]
-    n = len(curves)
-    floor = _column("min_tokens", min_tokens, n)
-    cap = np.full(n, MAX_TOKENS) if max_tokens is None else _column("max_tokens", max_tokens, n)
-    if records:
-        floor = np.maximum(floor, _column("min_tokens", _own(records, "min_tokens", 0.0), n))
-        cap = np.minimum(cap, _column("max_tokens", _own(records, "max_tokens", MAX_TOKENS), n))
-    crossed = f"at least min_tokens, {floor[int(np.argmax(floor > cap))]:,.15g} in this row" if n else ""
-    check("max_tokens", cap, floor <= cap, crossed, "raise max_tokens or lower min_tokens")
-    market = Market(curves, floor, cap)
+        terms = _merged(terms, records)
+    limits = _limits(terms, records, len(curves))
+    tariff = read_tariff(terms.accounting, terms.rate, terms.call, _options(curves))
+    market = Market(curves, limits, tariff)
+    pool = _in_market_units(given, tariff)
     if market.total_floor > pool:
-        raise BudgetTooSmall(market.total_floor, pool)
-    return Problem(market, pool, _names(ids, n))
+        raise BudgetTooSmall(market.total_floor * tariff.unit, given)
+    deviations = _deviations(terms.overrun) if tariff.accounting == "expected" else 0.0
+    return Problem(market, given, pool, _names(ids, len(curves)), deviations)
 
 
-def _budget(budget: object) -> float:
+def _limits(terms: Terms, records: list[Any], n: int) -> Limits:
+    floor, cap = terms.min_tokens, terms.max_tokens
+    if records:
+        floor = np.maximum(
+            whole_column("min_tokens", floor, n), whole_column("min_tokens", _own(records, "min_tokens", 0.0), n)
+        )
+        most = whole_column("max_tokens", MAX_TOKENS if cap is None else cap, n)
+        cap = np.minimum(most, whole_column("max_tokens", _own(records, "max_tokens", MAX_TOKENS), n))
+    return read_limits(n, floor, cap, terms.levels, terms.fallback)
+
+
+def _merged(terms: Terms, records: list[Any]) -> Terms:
+    """Where no argument speaks for all, the records' own levels and prices."""
+    for name in ("levels", "rate", "call"):
+        own = [getattr(record, name, None) for record in records]
+        if any(value is not None for value in own):
+            if getattr(terms, name) is not None:
+                remedy = "give it once, for all queries or on the queries"
+                raise InvalidArgument(name, "given for all, and by queries of their own", "one of the two", remedy)
+            if name == "levels":
+                own = [value if value is None else list(value) for value in own]
+            elif None in own:
+                row, remedy = own.index(None), "give every query its price, or none"
+                raise InvalidArgument(name, None, "a price, as other queries have", remedy, row)
+            terms = Terms(**{**terms._asdict(), name: own})
+    return terms
+
+
+def _options(curves: Curves) -> npt.NDArray[np.intp]:
+    """Number of options of each query, 1 for a smooth curve."""
+    counts = np.ones(len(curves), dtype=np.intp)
+    pieces = curves.pieces if isinstance(curves, Mixed) else ((curves, np.arange(len(curves))),)
+    for piece, rows in pieces:
+        if isinstance(piece, Menu):
+            counts[rows] = np.isfinite(piece.sorted_costs).sum(axis=1)
+    return counts
+
+
+def _in_market_units(budget: float, tariff: Tariff) -> float:
+    """The pool in units of the market. Reserved tokens are whole, so only a whole number of them can be spent."""
+    if tariff.unit == 1.0:
+        return float(np.floor(budget)) if tariff.plain else budget
+    pool = budget / tariff.unit
+    if not tariff.plain or not np.isfinite(pool):
+        return pool
+    if pool > MAX_TOKENS:
+        return MAX_TOKENS
+    whole = float(np.floor(pool))
+    # The quotient may be rounded to the wrong side of a whole number.
+    whole += (whole + 1.0) * tariff.unit <= budget
+    return whole - (whole * tariff.unit > budget)
+
+
+def _deviations(overrun: object) -> float:
+    allowed = "a probability above 0 and at most 0.5 (0.5: spend to the mean)"
+    remedy = "for no overrun at all use accounting='reserved'"
+    if isinstance(overrun, (bool, str, bytes)) or overrun is None:
+        raise InvalidArgument("overrun", overrun, allowed, remedy)
+    try:
+        chance = float(overrun)  # type: ignore[arg-type]
+    except (TypeError, ValueError) as error:
+        raise InvalidArgument("overrun", overrun, allowed, remedy) from error
+    if not 0.0 < chance <= 0.5:
+        raise InvalidArgument("overrun", overrun, allowed, remedy)
+    return -NormalDist().inv_cdf(chance) if chance < 0.5 else 0.0
+
+
+def judged_budget(budget: object) -> float:
+    """A budget as a float; InvalidArgument unless it is finite and not negative."""
     allowed, remedy = "a finite number of tokens, >= 0", "pass the size of the pool"
     if isinstance(budget, (bool, str, bytes)) or budget is None:
         raise InvalidArgument("budget", budget, allowed, remedy)
@@ -85,14 +172,6 @@ def _records(curves: object) -> list[Any]:
 def _own(records: list[Any], name: str, default: float) -> list[float]:
     own = (getattr(record, name, None) for record in records)
     return [default if value is None else value for value in own]
-
-
-def _column(argument: str, values: npt.ArrayLike, n: int) -> Array:
-    array = at_least(argument, values, 0.0, "tokens")
-    check(argument, array, array == np.floor(array), "whole tokens", "round the floor or ceiling yourself")
-    if len(array) not in (1, n):
-        raise InvalidArgument(argument, f"of length {len(array)}", f"length {n} or a scalar", "pass one per query")
-    return np.broadcast_to(array, n)
 
 
 def _names(ids: Iterable[Any] | None, n: int) -> tuple[Any, ...] | None:

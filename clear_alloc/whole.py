@@ -11,17 +11,20 @@ __all__ = ["whole_tokens"]
 
 _EXCHANGES = 64  # single tokens moved from the cheapest loss to the best gain; usually none is needed
 _SACRIFICES = 16  # rounds; one is enough unless the steep curves differ
+_ROUNDS = 6  # of single tokens of different charges; what they leave goes to one cap
 _NEARLY_WHOLE = 1e-9  # a cap this close below a whole number is that number
 
 
 def whole_tokens(side: SmoothSide, caps: Array, pool: float) -> Array:
-    """Whole caps for all queries of `side`, summing to at most `pool`, token.
+    """Whole caps for all queries of `side`, all funded, charged at most `pool` together, budget units.
 
-    caps : shape (n,), real caps in [floor, last_whole] with a sum of at most `pool`.
+    caps : shape (n,), real caps in [least, last_whole] that are charged at most `pool`.
     On the concave branch the result is the integer optimum up to `_EXCHANGES` exchanges. O(n) per round; there is
     one round unless the queries saturate.
     """
-    whole = np.maximum(np.floor(caps + _NEARLY_WHOLE), side.floor)
+    whole = np.maximum(np.floor(caps + _NEARLY_WHOLE), side.least)
+    if not side.charged.plain:
+        return _filled(side, whole, pool)
     left = int(pool) - int(whole.astype(np.int64).sum())  # near 2**53 tokens a sum of floats may be one too low
     whole = _give(side, whole, left) if left >= 0 else _take(side, whole, -left)
     return _exchange(side, _sacrifice(side, whole))
@@ -30,13 +33,27 @@ def whole_tokens(side: SmoothSide, caps: Array, pool: float) -> Array:
 def _gain(side: SmoothSide, whole: Array) -> Array:
     """Value of one more token, -1 where none is allowed."""
     gain = side.curves.utility(whole + 1.0) - side.curves.utility(whole)
-    return np.where(whole < side.last_whole, gain, -1.0)
+    return np.where((whole < side.last_whole) & (whole >= side.least), gain, -1.0)
 
 
 def _loss(side: SmoothSide, whole: Array) -> Array:
-    """Value of the last token, infinite where the floor forbids to take it."""
+    """Value of the last token, infinite where a limit forbids to take it."""
     loss = side.curves.utility(whole) - side.curves.utility(np.maximum(whole - 1.0, 0.0))
-    return np.where(whole > side.floor, loss, np.inf)
+    return np.where(whole > side.least, loss, np.inf)
+
+
+def _filled(side: SmoothSide, whole: Array, pool: float) -> Array:
+    """Tokens of different charges: rounds of one token each, best value per charge first, while any fits."""
+    for _ in range(_ROUNDS):
+        left = pool - float(side.charge(whole).sum())
+        gain, cost = _gain(side, whole), side.charge(whole + 1.0) - side.charge(whole)
+        rows = np.flatnonzero((gain > 0.0) & (cost <= left))
+        if not len(rows):
+            break
+        with np.errstate(divide="ignore"):
+            rows = rows[np.argsort(-gain[rows] / cost[rows], kind="stable")]
+        whole[rows[: max(int(np.searchsorted(np.cumsum(cost[rows]), left, side="right")), 1)]] += 1.0
+    return whole
 
 
 def _give(side: SmoothSide, whole: Array, left: float) -> Array:

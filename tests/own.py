@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import clear_alloc as ca
 from clear_alloc.curves import from_records
+from clear_alloc.problem import Terms, read_problem
 
 ROUNDING = 1e-12  # relative: sums and elementary functions in double precision
 SATURATION = 1e-9  # of the top: what lies beyond a ceiling, since two families never reach their top
@@ -212,9 +213,14 @@ def markets(draw, records=None, most=5, copies=4):
 @contextmanager
 def repair_only():
     """Small cases without the integer dynamic programme, so that they test the repair."""
-    module = sys.modules["clear_alloc.allocate"]  # the function of that name shadows the module
+    module = sys.modules["clear_alloc.solve"]
     kept, module.EXACT_CELLS = module.EXACT_CELLS, 0.0
     try:
         yield
     finally:
         module.EXACT_CELLS = kept
+
+
+def market_of(curves, floors=0, ceilings=2.0**53, **terms):
+    """The market of one call, as the solver sees it."""
+    return read_problem(curves, None, Terms(min_tokens=floors, max_tokens=ceilings, **terms)).market

@@ -10,7 +10,7 @@ import pytest
 import clear_alloc as ca
 from clear_alloc.plan import grant_of
 
-MODULE = sys.modules["clear_alloc.allocate"]  # the function of the same name stands before the module
+MODULE = sys.modules["clear_alloc.solve"]
 
 STAGGERED = ca.ShiftedSurge(threshold=[100.0, 900.0], width=[10.0, 90.0], peak=0.9)
 ALIKE_BUT_FOR_THE_THRESHOLD = ca.LognormalArrival(median=[300.0, 300.0, 6000.0], spread=0.1, solvability=0.9)

@@ -12,7 +12,7 @@ import pytest
 
 import clear_alloc as ca
 from clear_alloc.dynamic import table_cells
-from clear_alloc.problem import read_problem
+from clear_alloc.problem import Terms, read_problem
 
 MANY = 400
 
@@ -78,7 +78,7 @@ def test_the_repair_alone_comes_close():
 def test_the_exact_baseline_is_exact():
     small = 0
     for case, best in solved_cases():
-        problem = read_problem(case.curves, case.budget, **case.limits)
+        problem = read_problem(case.curves, case.budget, Terms(**case.limits))
         if table_cells(problem.market, case.budget) <= 3e6:
             result = ca.exact(case.curves, case.budget, **case.limits)
             result.audit()
@@ -89,7 +89,7 @@ def test_the_exact_baseline_is_exact():
 
 @pytest.mark.parametrize("limit", [0, 1e6])
 def test_a_single_query_gets_the_budget_up_to_its_ceiling(monkeypatch, limit):
-    monkeypatch.setattr(sys.modules["clear_alloc.allocate"], "EXACT_CELLS", limit)
+    monkeypatch.setattr(sys.modules["clear_alloc.solve"], "EXACT_CELLS", limit)
     curves = ca.ShiftedSurge(100, 50.5, 0.5)
     for budget, tokens in ((101, 101), (120, 120), (150, 150), (151, 151), (152, 151), (10**12, 151)):
         assert ca.allocate(curves, budget).tokens.tolist() == [tokens]
@@ -109,7 +109,7 @@ def test_a_pool_far_beyond_every_ceiling_costs_no_memory(policy):
 @pytest.mark.parametrize("limit", [0, 1e6])
 def test_a_floor_on_a_menu_is_met_by_the_best_option_that_a_paid_cap_covers(monkeypatch, limit):
     """Rounding up can make costs equal, and a floor can rule out a cheap option that is better than a dear one."""
-    monkeypatch.setattr(sys.modules["clear_alloc.allocate"], "EXACT_CELLS", limit)
+    monkeypatch.setattr(sys.modules["clear_alloc.solve"], "EXACT_CELLS", limit)
     menu = ca.Menu([[1.2, 1.9, 5], [0, 40, 90]], [[0.3, 0.5, 0.9], [0.8, 0.2, 1.0]])
     tight = ca.allocate(menu, 42, min_tokens=[1, 3])
     tight.audit()

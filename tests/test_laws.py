@@ -14,7 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import clear_alloc as ca
-from clear_alloc.market import Market
 from clear_alloc.plan import grant_of
 from clear_alloc.result import UTILITY_RTOL
 
@@ -48,7 +47,7 @@ def test_caps_fit_the_budget_and_the_audit_passes(solver, case):
 def test_total_demand_falls_as_the_price_rises(records, one, other):
     """Exact up to rounding of the sum."""
     curves = own.build(records)
-    market = Market(curves, np.zeros(len(curves)), np.full(len(curves), 2.0**53))
+    market = own.market_of(curves)
     low, high = sorted((one, other))
     assert market.total_demand(high) <= market.total_demand(low) * (1 + own.ROUNDING)
     assert market.total_demand(market.highest_price) == 0
@@ -273,6 +272,8 @@ TAMPERED = {
     "a looser bound": lambda r: {"upper_bound": r.upper_bound * 1.001},
     "a smaller budget": lambda r: {"budget": r.spent - 1},
     "a larger budget": lambda r: {"budget": r.budget + 50},
+    "a margin": lambda _: {"margin": 3.0},
+    "a deviation": lambda _: {"deviation": 3.0},
     "less spent": lambda r: {"spent": r.spent - 1},
     "another status": lambda _: {"status": ca.Status.SLACK},
     "no status": lambda _: {"status": None},
@@ -340,7 +341,7 @@ def test_the_simple_splits_are_always_candidates(monkeypatch):
     def idle(market, clearing, budget):
         return grant_of(market, market.smooth.floor.copy(), market.menus.base.copy())
 
-    monkeypatch.setattr(sys.modules["clear_alloc.allocate"], "_repaired", idle)
+    monkeypatch.setattr(sys.modules["clear_alloc.solve"], "_repaired", idle)
     curves = own.draws(own.SURGE, 50, np.random.default_rng(2))
     with own.repair_only():
         for budget in (20_000, 60_000):

@@ -9,7 +9,6 @@ import pytest
 import clear_alloc as ca
 from clear_alloc.core import COPIES, CORE_SIDE, _core, _nearest
 from clear_alloc.dynamic import exact_grant, table_cells
-from clear_alloc.market import Market
 from clear_alloc.plan import Plan, fill, grant_of, greedy_plan
 from clear_alloc.price import clearing_price
 from clear_alloc.simple import uniform_grant
@@ -18,16 +17,12 @@ from clear_alloc.whole import whole_tokens
 NONE = np.empty(0, dtype=np.intp)
 
 
-def market_of(curves, floors=0.0, ceilings=2.0**53):
-    return Market(curves, np.broadcast_to(float(floors), len(curves)), np.broadcast_to(float(ceilings), len(curves)))
-
-
 def test_a_plan_that_cannot_be_paid_is_refused():
-    market = market_of(ca.ShiftedSurge([100, 200], 50, 0.5))
+    market = own.market_of(ca.ShiftedSurge([100, 200], 50, 0.5))
     both = Plan(np.array([True, True]), NONE)
     assert fill(market, both, 299, 1e-3) is None
     assert fill(market, both, 300, 1e-3).caps.sum() <= 300
-    menu = market_of(ca.Menu([[10, 30]], [[0.1, 0.2]]))
+    menu = own.market_of(ca.Menu([[10, 30]], [[0.1, 0.2]]))
     nobody = np.empty(0, dtype=bool)
     assert fill(menu, Plan(nobody, np.array([1])), 29, 1e-3) is None
     assert fill(menu, Plan(nobody, np.array([1])), 30, 1e-3).utility == 0.2
@@ -39,13 +34,13 @@ def test_the_greedy_plan_can_always_be_paid_and_filled(seed):
     curves = ca.concatenate([own.column(family, 20, rng) for family in own.FAMILIES])
     curves = ca.concatenate([curves, curves, curves])
     for floors in (0, 10):
-        market = market_of(curves, 0)
+        market = own.market_of(curves, 0)
         if floors:
-            market = Market(curves, np.where(np.arange(len(curves)) % 80 < 60, 10.0, 0.0), np.full(len(curves), 5e3))
+            market = own.market_of(curves, np.where(np.arange(len(curves)) % 80 < 60, 10, 0), 5000)
         for budget in (2_500, 20_000, 90_000):
             clearing = clearing_price(market, budget)
             grant = fill(market, greedy_plan(market, clearing, budget), budget, clearing.price)
-            spent = grant.caps.sum() + market.menus.cost_of(grant.chosen).sum()
+            spent = grant.caps.sum() + market.menus.charge_of(grant.chosen).sum()
             assert spent <= budget
             assert spent >= budget - 200  # idle tokens are too few for anybody
             assert grant.utility == grant_of(market, grant.caps, grant.chosen).utility
@@ -54,7 +49,7 @@ def test_the_greedy_plan_can_always_be_paid_and_filled(seed):
 def test_leftovers_go_to_the_one_use_where_they_are_worth_most():
     """Nobody is funded, and 70 tokens are left: they climb the convex part of one curve, or buy an option."""
     slow = ca.LognormalArrival([100, 90, 400], 0.3, [0.5, 0.5, 0.9])
-    market = market_of(ca.concatenate([slow, ca.Menu([[69], [71]], [[1e-6], [0.9]])]))
+    market = own.market_of(ca.concatenate([slow, ca.Menu([[69], [71]], [[1e-6], [0.9]])]))
     idle = Plan(np.zeros(3, dtype=bool), np.array([-1, -1]))
     grant = fill(market, idle, 70, 1e-3)
     assert grant.caps.tolist() == [0, 70, 0]
@@ -66,13 +61,13 @@ def test_leftovers_go_to_the_one_use_where_they_are_worth_most():
     assert both.chosen.tolist() == [-1, 0]
     assert both.caps.tolist() == [0, 89, 0]
     upgraded = fill(
-        market_of(ca.Menu([[10, 30, 60]], [[0.5, 0.6, 0.7]])), Plan(idle.funded[:0], np.array([0])), 55, 1.0
+        own.market_of(ca.Menu([[10, 30, 60]], [[0.5, 0.6, 0.7]])), Plan(idle.funded[:0], np.array([0])), 55, 1.0
     )
     assert upgraded.chosen.tolist() == [1]
 
 
 def test_leftovers_respect_ceilings_and_stop_where_nothing_is_gained():
-    market = market_of(ca.ShiftedSurge([0, 100], 50, 0.5), ceilings=40)
+    market = own.market_of(ca.ShiftedSurge([0, 100], 50, 0.5), ceilings=40)
     grant = fill(market, Plan(np.array([True, False]), NONE), 1000, 1e-3)
     assert grant.caps.tolist() == [40, 0]
 
@@ -83,7 +78,7 @@ def test_plans_within_the_funded_set_reach_the_integer_optimum():
     for _ in range(30):
         n = int(rng.integers(1, 7))
         curves = ca.ShiftedSurge(np.zeros(n), rng.uniform(1, 40, n), rng.uniform(0.1, 1, n))
-        market = market_of(curves)
+        market = own.market_of(curves)
         budget = float(rng.integers(1, 1 + int(np.ceil(curves.ceiling).sum())))
         grant = fill(market, Plan(np.ones(n, dtype=bool), NONE), budget, 1e-2)
         assert grant.utility == pytest.approx(exact_grant(market, budget).utility, rel=own.ROUNDING)
@@ -91,8 +86,8 @@ def test_plans_within_the_funded_set_reach_the_integer_optimum():
 
 def test_whole_tokens_from_any_real_caps_reach_the_best_whole_caps():
     """Even from a poor split, exchanges of single tokens mend it, within their limit."""
-    side = market_of(ca.ShiftedSurge(np.zeros(4), [20.5, 30, 40, 10], 0.5)).smooth
-    best = exact_grant(market_of(side.curves), 37.0).utility
+    side = own.market_of(ca.ShiftedSurge(np.zeros(4), [20.5, 30, 40, 10], 0.5)).smooth
+    best = exact_grant(own.market_of(side.curves), 37.0).utility
     for caps in ([9.25, 9.25, 9.25, 9.25], [20.5, 0, 6.5, 10], [0, 0, 37, 0], [12.9999999999, 12, 12, 0]):
         whole = whole_tokens(side, np.array(caps), 37.0)
         assert whole.sum() == 37
@@ -102,7 +97,7 @@ def test_whole_tokens_from_any_real_caps_reach_the_best_whole_caps():
 
 
 def test_a_cap_a_hair_below_a_whole_number_is_that_number_and_no_more_is_given_than_there_is():
-    side = market_of(ca.ShiftedSurge(np.zeros(3), 1000, 0.5)).smooth
+    side = own.market_of(ca.ShiftedSurge(np.zeros(3), 1000, 0.5)).smooth
     assert whole_tokens(side, np.array([9.9999999999, 10.0, 10.0]), 30.0).tolist() == [10, 10, 10]
     assert whole_tokens(side, np.array([9.9, 9.9, 9.9]), 29.0).sum() == 29
     assert whole_tokens(side, np.array([9.5, 9.5, 9.5]), 28.0).sum() == 28
@@ -121,23 +116,23 @@ def test_identical_queries_leave_room_in_the_core():
 def test_the_work_of_the_programme_counts_its_table():
     """Two options a pool apart need a table as long as the pool, however few comparisons."""
     far = ca.Menu([[2.0**50], [2.0**49]], [[0.5], [0.4]])
-    assert table_cells(market_of(far), 2.0**51) > 1e15
+    assert table_cells(own.market_of(far), 2.0**51) > 1e15
     result = ca.allocate(far, 2.0**51)
     assert result.utility == 0.9
     with pytest.raises(ca.TooLarge):
         ca.exact(far, 2.0**51)
-    assert table_cells(market_of(ca.Menu([[5], [7]], [[0.5], [0.4]])), 2.0**51) < 100
+    assert table_cells(own.market_of(ca.Menu([[5], [7]], [[0.5], [0.4]])), 2.0**51) < 100
 
 
 def test_a_uniform_split_pays_for_what_a_floor_makes_a_menu_buy():
     menu = ca.Menu([[1.2, 5], [0, 40, 90]], [[0.3, 0.9], [0.8, 0.2, 1.0]])
-    market = Market(menu, np.array([1.0, 3.0]), np.full(2, 2.0**53))
+    market = own.market_of(menu, [1, 3])
     grant = uniform_grant(market, 42.0)
-    assert market.menus.cost_of(grant.chosen).tolist() == [2, 40]
+    assert market.menus.charge_of(grant.chosen).tolist() == [2, 40]
 
 
 def test_the_core_has_funded_and_unfunded_copies_of_the_marginal_kind():
-    market = market_of(ca.Menu(np.full((30, 1), 10.0), np.full((30, 1), 0.5)))
+    market = own.market_of(ca.Menu(np.full((30, 1), 10.0), np.full((30, 1), 0.5)))
     clearing = clearing_price(market, 65)
     plan = greedy_plan(market, clearing, 65)
     assert (plan.chosen >= 0).sum() == 6
@@ -147,9 +142,9 @@ def test_the_core_has_funded_and_unfunded_copies_of_the_marginal_kind():
 
 
 def test_a_query_is_given_up_for_others_and_not_for_itself():
-    alone = market_of(ca.CumulativeSurge([9.9], 0.2, 0.5)).smooth
+    alone = own.market_of(ca.CumulativeSurge([9.9], 0.2, 0.5)).smooth
     assert whole_tokens(alone, np.array([10.2]), 10.0).tolist() == [10]
-    steps = market_of(ca.ShiftedSurge(np.full(7, 10), 0.3, 0.5)).smooth
+    steps = own.market_of(ca.ShiftedSurge(np.full(7, 10), 0.3, 0.5)).smooth
     for pool in range(70, 78):
         whole = whole_tokens(steps, np.full(7, 10.0), float(pool))
         assert whole.sum() <= pool
@@ -168,10 +163,10 @@ def test_no_token_is_paid_for_nothing(policy):
 
 
 def test_what_rounding_gave_too_much_is_taken_back_where_it_is_missed_least():
-    side = market_of(ca.ShiftedSurge(np.zeros(3), [10, 20, 30], 0.5)).smooth
+    side = own.market_of(ca.ShiftedSurge(np.zeros(3), [10, 20, 30], 0.5)).smooth
     whole = whole_tokens(side, np.array([9.0, 9.0, 9.0]), 25.0)
     assert whole.sum() == 25
-    assert side.curves.utility(whole).sum() == pytest.approx(exact_grant(market_of(side.curves), 25.0).utility)
+    assert side.curves.utility(whole).sum() == pytest.approx(exact_grant(own.market_of(side.curves), 25.0).utility)
 
 
 def test_the_largest_pool_there_is_does_not_overflow_by_a_token():

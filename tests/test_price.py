@@ -13,14 +13,9 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 
 import clear_alloc as ca
-from clear_alloc.market import Market
 from clear_alloc.price import Status, clearing_price
 
 NO_CAP = 2.0**53
-
-
-def market_of(curves, floors=0.0, ceilings=NO_CAP):
-    return Market(curves, np.broadcast_to(float(floors), len(curves)), np.broadcast_to(float(ceilings), len(curves)))
 
 
 @given(own.markets())
@@ -28,16 +23,16 @@ def market_of(curves, floors=0.0, ceilings=NO_CAP):
 def test_demand_fits_at_the_price_and_exceeds_the_budget_just_below(case):
     records, budget = case
     curves = own.build(records)
-    clearing = clearing_price(market_of(curves), budget)
+    clearing = clearing_price(own.market_of(curves), budget)
     wanted = np.ceil(curves.demand(clearing.price)) if (curves.demand(clearing.price) % 1 == 0).all() else None
-    demand = market_of(curves).total_demand(clearing.price)
+    demand = own.market_of(curves).total_demand(clearing.price)
     assert demand <= budget
     if wanted is not None:
         assert wanted.sum() == pytest.approx(demand)
     if clearing.status is Status.SLACK:
         assert clearing.price == clearing.low == 0
     else:
-        assert market_of(curves).total_demand(clearing.low) > budget
+        assert own.market_of(curves).total_demand(clearing.low) > budget
         assert clearing.low < clearing.price <= clearing.low * (1 + 2 * own.PRICE_GRID) + 1e-300
 
 
@@ -55,9 +50,9 @@ def test_the_price_never_rises_along_a_whole_sweep():
     for family in own.FAMILIES:
         curves = own.column(family, 40, rng)
         curves = ca.concatenate([curves, curves[:20]])
-        prices = [clearing_price(market_of(curves), budget).price for budget in range(0, 90_000, 310)]
+        prices = [clearing_price(own.market_of(curves), budget).price for budget in range(0, 90_000, 310)]
         assert (np.diff(prices) <= 0).all()
-        highest = market_of(curves).highest_price
+        highest = own.market_of(curves).highest_price
         assert highest <= prices[0] <= highest * (1 + own.PRICE_GRID)
 
 
@@ -81,16 +76,16 @@ def test_the_price_is_zero_exactly_when_the_budget_covers_every_ceiling(records)
 
 def test_the_statuses():
     curves = ca.ShiftedSurge([100, 200], 50, 0.5)
-    assert clearing_price(market_of(curves[:0]), 5).status is Status.EMPTY
-    assert clearing_price(market_of(curves), 400).status is Status.SLACK
-    assert clearing_price(market_of(curves), 399).status is Status.CLEARED
+    assert clearing_price(own.market_of(curves[:0]), 5).status is Status.EMPTY
+    assert clearing_price(own.market_of(curves), 400).status is Status.SLACK
+    assert clearing_price(own.market_of(curves), 399).status is Status.CLEARED
     assert all(len(status.value) > 10 for status in Status)
 
 
 def test_identical_concave_queries_pay_the_slope_of_an_equal_share():
     for n, share in ((1, 0.3), (7, 0.01), (7, 0.9), (100, 0.5)):
         curves = ca.ShiftedSurge(np.zeros(n), 1000, 0.8)
-        found = clearing_price(market_of(curves), n * 1000 * share).price
+        found = clearing_price(own.market_of(curves), n * 1000 * share).price
         assert found == pytest.approx(0.8 / 1000 * (1 - share) * np.exp(1 - share), rel=1e-11)
 
 
@@ -112,10 +107,10 @@ def test_scipy_finds_the_same_multiplier_where_the_problem_is_concave(seed):
     )
     inside = solved.x > 1e-6
     slopes = curves.marginal(solved.x * scale)[inside]
-    clearing = clearing_price(market_of(curves), budget)
+    clearing = clearing_price(own.market_of(curves), budget)
     np.testing.assert_allclose(slopes, clearing.price, rtol=1e-5)
     assert np.median(slopes) == pytest.approx(clearing.price, rel=2e-6)
-    bound = market_of(curves).dual_bound(clearing.price, budget)
+    bound = own.market_of(curves).dual_bound(clearing.price, budget)
     assert -solved.fun == pytest.approx(bound, rel=1e-4)  # the bound is that of whole tokens, a little tighter
     assert -solved.fun >= bound - 1e-9
 
@@ -133,7 +128,7 @@ def test_cvxpy_finds_the_same_price_and_bound_for_menus(seed):
         cvxpy.Maximize(cvxpy.sum(cvxpy.multiply(values, share))), [cvxpy.sum(share, axis=1) <= 1, pool]
     )
     problem.solve(solver=cvxpy.CLARABEL, tol_gap_abs=1e-12, tol_gap_rel=1e-12, tol_feas=1e-12)
-    market = market_of(ca.Menu(costs, values))
+    market = own.market_of(ca.Menu(costs, values))
     clearing = clearing_price(market, budget)
     assert clearing.price == pytest.approx(float(pool.dual_value), rel=1e-6)
     assert market.dual_bound(clearing.price, budget) == pytest.approx(problem.value, rel=1e-9)
@@ -143,7 +138,7 @@ def test_cvxpy_finds_the_same_price_and_bound_for_menus(seed):
 @pytest.mark.parametrize(("floor", "ceiling"), [(0, NO_CAP), (50, NO_CAP), (0, 600), (50, 1500)])
 def test_floors_and_ceilings_are_part_of_the_demand(family, floor, ceiling):
     curves = own.column(family, 30, np.random.default_rng(5))
-    market = market_of(curves, floor, ceiling)
+    market = own.market_of(curves, floor, ceiling)
     budget = 3_000 + market.total_floor
     clearing = clearing_price(market, budget)
     assert market.total_demand(clearing.price) <= budget < market.total_demand(clearing.low)
@@ -164,7 +159,7 @@ def test_floors_and_ceilings_are_part_of_the_demand(family, floor, ceiling):
 def test_demand_between_floor_and_ceiling_has_the_highest_surplus(records, floor, room, share):
     """Each query alone, against a grid of all allowed caps, at a price below and above its entry price."""
     curves = own.build(records)
-    side = market_of(curves, floor, floor + room).smooth
+    side = own.market_of(curves, floor, floor + room).smooth
     caps = np.linspace(floor, floor + room, 2 * room + 1)[:, None]
     values, base = curves.utility(caps), curves.utility(float(floor))
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -193,13 +188,13 @@ def test_a_sample_of_a_large_market_guides_the_search_and_changes_nothing(monkey
     for floor, budget in ((0, 20), (0, 9_000), (0, 60_000), (0, 200_000), (25, 60_000)):
         if floor and family in (own.MENU, "mixed"):
             continue
-        plain = clearing_price(market_of(curves, floor), budget)
+        plain = clearing_price(own.market_of(curves, floor), budget)
         with monkeypatch.context() as patch:
             patch.setattr(module, "SAMPLE_FROM", 10)
             for size, margin in ((64, 0.1), (3, 0.0), (3, 0.9)):
                 patch.setattr(module, "_SAMPLE", size)
                 patch.setattr(module, "_SAMPLE_MARGIN", margin)
-                guided = clearing_price(market_of(curves, floor), budget)
+                guided = clearing_price(own.market_of(curves, floor), budget)
                 assert (guided.price, guided.low, guided.status) == (plain.price, plain.low, plain.status)
 
 
@@ -209,9 +204,9 @@ def test_the_options_chosen_at_a_price_are_those_that_demand_counts():
         {"family": own.MENU, "costs": [8, 24, 56], "values": [0.5, 1.0, 1.5]},
         {"family": own.MENU, "costs": [8], "values": [0.25]},
     ]
-    market = market_of(own.build(records))
+    market = own.market_of(own.build(records))
     prices = np.sort(market.menus.steps.price)
     for price in [0.0, *prices, *np.nextafter(prices, 0), *np.nextafter(prices, 1)]:
         chosen = market.menus.choose(price)
-        assert market.menus.cost_of(chosen).sum() == market.total_demand(price)
-        np.testing.assert_array_equal(market.menus.cost_of(chosen), market.curves.demand(price))
+        assert market.menus.charge_of(chosen).sum() == market.total_demand(price)
+        np.testing.assert_array_equal(market.menus.charge_of(chosen), market.curves.demand(price))

@@ -1,6 +1,7 @@
 """Reasoning-utility curves: the value of a query's answer against the tokens that it may use."""
 
-from clear_alloc.curves.base import CEILING_SHORTFALL, Accounting, Curves, Smooth, require_reserved
+from clear_alloc.curves.base import CEILING_SHORTFALL, Accounting, Curves, Smooth, judged_accounting, judged_price
+from clear_alloc.curves.charged import Charged
 from clear_alloc.curves.columns import MAX_TOKENS, Array
 from clear_alloc.curves.cumulative_surge import CumulativeSurge
 from clear_alloc.curves.envelope import Steps, envelope
@@ -17,6 +18,7 @@ __all__ = [
     "MAX_TOKENS",
     "Accounting",
     "Array",
+    "Charged",
     "CumulativeSurge",
     "CurveRecord",
     "Curves",
@@ -30,6 +32,7 @@ __all__ = [
     "concatenate",
     "envelope",
     "from_records",
-    "require_reserved",
+    "judged_accounting",
+    "judged_price",
     "steepest_chord",
 ]

@@ -12,22 +12,18 @@ import numpy.typing as npt
 from clear_alloc.curves.columns import Array, at_least, broadcast
 from clear_alloc.errors import InvalidArgument, NotSupported
 
-__all__ = ["CEILING_SHORTFALL", "Accounting", "Curves", "Smooth", "judged_price", "require_reserved"]
+__all__ = ["CEILING_SHORTFALL", "Accounting", "Curves", "Smooth", "judged_accounting", "judged_price"]
 
 Accounting = Literal["reserved", "expected"]
 
 CEILING_SHORTFALL = 1e-9  # of the top: curves that never reach it are taken as flat from here on
 
 
-def require_reserved(accounting: str) -> None:
-    """Refuse any accounting but `reserved`, the one whose guarantee is absolute."""
-    if accounting == "expected":
-        raise NotSupported(
-            "accounting='expected' is not available in this version; use accounting='reserved', "
-            "which charges every cap in full"
-        )
-    if accounting != "reserved":
+def judged_accounting(accounting: object) -> Accounting:
+    """`reserved` or `expected`; InvalidArgument for anything else."""
+    if accounting not in ("reserved", "expected"):
         raise InvalidArgument("accounting", accounting, "'reserved' or 'expected'", "choose one of the two")
+    return accounting
 
 
 def judged_price(price: npt.ArrayLike) -> Array:
@@ -97,10 +93,22 @@ class Curves(ABC):
         """One dict per query: `family` and that family's parameters, as plain numbers."""
 
     def cost(self, tokens: npt.ArrayLike, accounting: Accounting = "reserved") -> Array:
-        """Tokens charged to the budget for a cap: under reserved accounting the cap itself."""
-        require_reserved(accounting)
+        """Tokens charged to the budget for a cap: the cap itself, or under expected accounting E min(length, cap).
+
+        Raises NotSupported where expected accounting is asked of a family that knows no lengths. O(n).
+        """
         caps = np.asarray(tokens, dtype=np.float64)
+        if judged_accounting(accounting) == "expected":
+            return self.expected_cost(caps)
         return np.broadcast_to(caps, np.broadcast_shapes(caps.shape, (len(self),)))
+
+    @abstractmethod
+    def expected_cost(self, tokens: npt.ArrayLike) -> Array:
+        """Mean of what a completion burns under a cap, token. O(n)."""
+
+    @abstractmethod
+    def deviation(self, tokens: npt.ArrayLike) -> Array:
+        """Standard deviation of what a completion burns under a cap, token. O(n)."""
 
     def __getitem__(self, index: Any) -> Self:
         """Rows by boolean mask, slice, integer or integer array; always a column of curves."""
@@ -125,6 +133,7 @@ class Smooth(Curves):
 
     family: ClassVar[str]
     parameters: ClassVar[tuple[str, ...]]
+    knows_lengths: ClassVar[bool] = False  # whether expected accounting can be asked for
 
     def _store(self, columns: Mapping[str, Array], weight: npt.ArrayLike) -> None:
         checked = {**columns, "weight": at_least("weight", weight, 0.0, "value")}
@@ -166,6 +175,37 @@ class Smooth(Curves):
     def concave_from(self) -> Array:
         """Cap (token) from which the curve is concave."""
 
+    def expected_cost(self, tokens: npt.ArrayLike) -> Array:  # noqa: ARG002
+        """Mean of what a completion burns under a cap, token. O(n)."""
+        raise self._knows_no_lengths()
+
+    def deviation(self, tokens: npt.ArrayLike) -> Array:  # noqa: ARG002
+        """Standard deviation of what a completion burns under a cap, token. O(n)."""
+        raise self._knows_no_lengths()
+
+    def running(self, tokens: npt.ArrayLike) -> Array:  # noqa: ARG002
+        """Share of completions that burn more than `tokens`: the slope of the expected cost. O(n)."""
+        raise self._knows_no_lengths()
+
+    def hazard(self, tokens: npt.ArrayLike) -> Array:  # noqa: ARG002
+        """Value per token that is expected to be burned, at the margin of a cap; value/token. O(n)."""
+        raise self._knows_no_lengths()
+
+    @property
+    def hazard_falls_from(self) -> Array:
+        """Cap (token) from which the hazard falls: the utility is concave in its expected cost."""
+        raise self._knows_no_lengths()
+
+    def hazard_stationary(self, price: npt.ArrayLike) -> Array:  # noqa: ARG002
+        """Cap on the branch of falling hazard where it equals `price`, unbounded above. O(n)."""
+        raise self._knows_no_lengths()
+
+    def _knows_no_lengths(self) -> NotSupported:
+        return NotSupported(
+            f"accounting='expected' needs to know how long completions are, and family {self.family!r} doesn't; "
+            "use lognormal, cumulative_surge or a menu with expected costs, or accounting='reserved'"
+        )
+
     @property
     @abstractmethod
     def break_even(self) -> Array:
@@ -187,8 +227,20 @@ class Smooth(Curves):
         Where no point of the branch is that steep: its start, `concave_from`, or below.
         """
 
+    def branch_start(self, accounting: Accounting = "reserved") -> Array:
+        """Cap (token) from which the utility is concave in what it is charged."""
+        return self.hazard_falls_from if judged_accounting(accounting) == "expected" else self.concave_from
+
+    def on_branch(self, price: npt.ArrayLike, accounting: Accounting = "reserved") -> Array:
+        """Cap on that branch where one more token charged is worth `price`; at or below its start if none. O(n)."""
+        return self.hazard_stationary(price) if accounting == "expected" else self.stationary(price)
+
+    def efficiency(self, tokens: npt.ArrayLike, accounting: Accounting = "reserved") -> Array:
+        """Value of one more token charged, at a cap; value/token. O(n)."""
+        return self.hazard(tokens) if accounting == "expected" else self.marginal(tokens)
+
     def demand(self, price: npt.ArrayLike, accounting: Accounting = "reserved") -> Array:
         """Cap (token) with the highest utility - price x cost; 0 where no cap has positive surplus."""
         asked = judged_price(price)
-        wanted = np.clip(self.stationary(asked), self.concave_from, self.ceiling)
+        wanted = np.clip(self.on_branch(asked, accounting), self.branch_start(accounting), self.ceiling)
         return np.where(asked < self.reservation_price(accounting), wanted, 0.0)

@@ -45,6 +45,7 @@ class CumulativeSurge(Arrival):
 
     family: ClassVar[str] = "cumulative_surge"
     parameters: ClassVar[tuple[str, ...]] = ("threshold", "width", "solvability")
+    knows_lengths = True
 
     threshold: Array
     width: Array
@@ -121,6 +122,42 @@ class CumulativeSurge(Arrival):
             log_k = np.log(np.asarray(price, dtype=np.float64)) + np.log(self.width) - np.log(self.top)
             y = w_minus_one(np.where(np.isnan(log_k), np.inf, log_k))
         return self.threshold + self.width * y
+
+    def expected_cost(self, tokens: npt.ArrayLike) -> Array:
+        """E min(length, cap): the cap up to the threshold, then threshold + s (2 - (2 + y) exp(-y)), token. O(n)."""
+        caps = np.asarray(tokens, dtype=np.float64)
+        y = np.maximum((caps - self.threshold) / self.width, 0.0)
+        beyond = self.width * (2.0 * -np.expm1(-y) - y * np.exp(-np.minimum(y, 700.0)))
+        burned: Array = np.minimum(np.minimum(caps, self.threshold) + beyond, caps)
+        return burned
+
+    def deviation(self, tokens: npt.ArrayLike) -> Array:
+        """Standard deviation of min(length, cap), token; of the time beyond the threshold alone. O(n)."""
+        y = np.maximum((np.asarray(tokens, dtype=np.float64) - self.threshold) / self.width, 0.0)
+        y = np.minimum(y, 700.0)
+        mean = -2.0 * np.expm1(-y) - y * np.exp(-y)
+        square = -6.0 * np.expm1(-y) - (6.0 * y + 2.0 * y * y) * np.exp(-y)
+        spread: Array = self.width * np.sqrt(np.maximum(square - mean * mean, 0.0))
+        return spread
+
+    def expected_square(self, tokens: npt.ArrayLike) -> Array:
+        """E min(length, cap)^2, token^2. O(n)."""
+        return self.expected_cost(tokens) ** 2 + self.deviation(tokens) ** 2
+
+    def hazard(self, tokens: npt.ArrayLike) -> Array:
+        """(top/s) y/(1 + y), value/token: it rises with the cap, so a query is best run to its end or not at all."""
+        y = np.maximum((np.asarray(tokens, dtype=np.float64) - self.threshold) / self.width, 0.0)
+        worth: Array = self.top / self.width * y / (1.0 + y)
+        return worth
+
+    @property
+    def hazard_falls_from(self) -> Array:
+        """The ceiling, token: the hazard never falls."""
+        return self.ceiling
+
+    def hazard_stationary(self, price: npt.ArrayLike) -> Array:
+        """The ceiling, token."""
+        return np.broadcast_to(self.ceiling, np.broadcast_shapes(np.shape(price), self.ceiling.shape))
 
 
 def _arrived(y: Array) -> Array:

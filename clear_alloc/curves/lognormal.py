@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import log_ndtr, ndtr
+from scipy.special import erfcx, log_ndtr, ndtr
 
 from clear_alloc.curves.columns import MAX_TOKENS, Array, check, column, positive, probability
 from clear_alloc.curves.residual import Arrival
@@ -31,6 +31,25 @@ def relative_break_even(spread: Array) -> Array:
     return z
 
 
+def inverse_mills(z: Array) -> Array:
+    """phi(z)/(1 - Phi(z)): the hazard of a standard normal."""
+    ratio: Array = np.sqrt(2.0 / np.pi) / erfcx(z / np.sqrt(2.0))
+    return ratio
+
+
+def relative_hazard_peak(spread: Array) -> Array:
+    """The z at which the hazard is highest, at most _CEILING: m(z) - z = spread, m the inverse Mills ratio."""
+    # m(z) - z falls and is convex, and -spread lies left of the root: Newton's steps never pass it.
+    z = -spread
+    for _ in range(40):
+        m = inverse_mills(z)
+        raised = np.minimum(z + (m - z - spread) / (1.0 - m * (m - z)), _CEILING)
+        if not (raised > z + 1e-13 * (1.0 + np.abs(z))).any():
+            return raised
+        z = np.maximum(raised, z)
+    return z
+
+
 class LognormalArrival(Arrival):
     """U(b) = weight solvability Phi((log b - log median)/spread).
 
@@ -46,6 +65,7 @@ class LognormalArrival(Arrival):
 
     family: ClassVar[str] = "lognormal"
     parameters: ClassVar[tuple[str, ...]] = ("median", "spread", "solvability")
+    knows_lengths = True
 
     median: Array
     spread: Array
@@ -125,6 +145,58 @@ class LognormalArrival(Arrival):
             inside = self.spread**2 - 2.0 * (np.log(np.asarray(price, dtype=np.float64)) + scale)
             z = np.sqrt(np.where(inside > 0.0, inside, 0.0)) - self.spread
             return self.median * np.exp(self.spread * z)
+
+    def expected_cost(self, tokens: npt.ArrayLike) -> Array:
+        """E min(length, cap) = median exp(spread^2/2) Phi(z - spread) + cap (1 - Phi(z)), token. O(n)."""
+        caps = np.asarray(tokens, dtype=np.float64)
+        z = self._z(caps)
+        ended = np.exp(np.log(self.median) + 0.5 * self.spread**2 + log_ndtr(z - self.spread))
+        return np.minimum(ended + caps * ndtr(-z), caps)
+
+    def expected_square(self, tokens: npt.ArrayLike) -> Array:
+        """E min(length, cap)^2, token^2. O(n)."""
+        caps = np.asarray(tokens, dtype=np.float64)
+        z = self._z(caps)
+        ended = np.exp(2.0 * np.log(self.median) + 2.0 * self.spread**2 + log_ndtr(z - 2.0 * self.spread))
+        return np.minimum(ended + caps * caps * ndtr(-z), caps * caps)
+
+    def hazard(self, tokens: npt.ArrayLike) -> Array:
+        """Top m(z)/(spread cap), value/token, m the inverse Mills ratio; 0 at cap 0. O(n)."""
+        caps = np.asarray(tokens, dtype=np.float64)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            worth = self.top * inverse_mills(self._z(caps)) / (self.spread * caps)
+        return np.where(caps > 0.0, worth, 0.0)
+
+    @cached_property
+    def _relative_hazard_peak(self) -> Array:
+        return relative_hazard_peak(self.spread)
+
+    @cached_property
+    def hazard_falls_from(self) -> Array:
+        """Cap with the highest hazard, token; the ceiling where it rises all the way (spread below about 0.16)."""
+        return np.minimum(self.median * np.exp(self.spread * self._relative_hazard_peak), self.ceiling)
+
+    def hazard_stationary(self, price: npt.ArrayLike) -> Array:
+        """Cap beyond the peak of the hazard where it equals `price`, at most the ceiling. O(n) per step, 6 or so."""
+        # log m(z) - spread z = log(price spread median/top). Concave and falling beyond the peak, so that Newton's
+        # steps from the far end never pass the root.
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            asked = np.log(np.asarray(price, dtype=np.float64))
+            target = asked + np.log(self.spread) + np.log(self.median) - np.log(self.top)
+        target = np.where(np.isnan(target), np.inf, target)
+        z, first = np.broadcast_to(_CEILING, target.shape), self._relative_hazard_peak
+        for _ in range(60):
+            m = inverse_mills(z)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                excess = np.log(m) - self.spread * z - target
+                lowered = z - np.where(excess < 0.0, excess / (m - z - self.spread), 0.0)
+            lowered = np.where(lowered > first, lowered, first)
+            moved = (lowered < z - 1e-13 * (1.0 + np.abs(z))).any()
+            z = np.minimum(lowered, z)
+            if not moved:
+                break
+        wanted: Array = np.minimum(self.median * np.exp(self.spread * z), self.ceiling)
+        return wanted
 
     def _z(self, tokens: npt.ArrayLike) -> Array:
         with np.errstate(divide="ignore"):

@@ -9,10 +9,10 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from clear_alloc.curves.base import Accounting, Curves, judged_price, require_reserved
+from clear_alloc.curves.base import Accounting, Curves, judged_accounting, judged_price
 from clear_alloc.curves.columns import MIN_SCALE, Array, as_given, at_least, check
 from clear_alloc.curves.envelope import Steps, envelope
-from clear_alloc.errors import InvalidArgument
+from clear_alloc.errors import InvalidArgument, NotSupported
 
 __all__ = ["Menu"]
 
@@ -25,6 +25,10 @@ class Menu(Curves):
     costs : one list of token counts per query, >= 0, in any order; lengths may differ between queries.
     values : the expected value of each option, >= 0, same lengths.
     weight : value of one right answer, >= 0; scales `values`. A scalar or shape (n,).
+    expected : what an option is expected to burn, token, 0 to its cost; same lengths. Expected accounting charges
+        it. Default: the cost, which is then taken as certain.
+    deviation : standard deviation of what an option burns, token, >= 0; same lengths. Default 0. Where `expected`
+        is the cost itself and the deviation is not 0, the cost is read as a mean and not as a limit.
 
     >>> import clear_alloc as ca
     >>> menu = ca.Menu(costs=[[0, 300, 2000], [1500]], values=[[0.2, 0.5, 0.6], [0.9]])
@@ -36,15 +40,29 @@ class Menu(Curves):
 
     family: ClassVar[str] = "menu"
 
-    def __init__(self, costs: RaggedLike, values: RaggedLike, weight: npt.ArrayLike = 1.0):
-        cost_lengths, flat_costs = _flatten("costs", costs)
-        value_lengths, flat_values = _flatten("values", values)
-        if not np.array_equal(cost_lengths, value_lengths):
-            _refuse_lengths(cost_lengths, value_lengths)
-        n, k = len(cost_lengths), int(cost_lengths.max(initial=1))
-        there = np.arange(k) < cost_lengths[:, None]
-        padded_costs, padded_values = np.full((n, k), np.inf), np.full((n, k), -np.inf)
-        padded_costs[there], padded_values[there] = flat_costs, flat_values
+    def __init__(
+        self,
+        costs: RaggedLike,
+        values: RaggedLike,
+        weight: npt.ArrayLike = 1.0,
+        *,
+        expected: RaggedLike | None = None,
+        deviation: RaggedLike | None = None,
+    ):
+        lengths, flat_costs = _flatten("costs", costs)
+        n, k = len(lengths), int(lengths.max(initial=1))
+        there = np.arange(k) < lengths[:, None]
+
+        def padded(argument: str, lists: RaggedLike, fill: float) -> Array:
+            own_lengths, flat = _flatten(argument, lists)
+            if not np.array_equal(lengths, own_lengths):
+                _refuse_lengths(argument, lengths, own_lengths)
+            columns = np.full((n, k), fill)
+            columns[there] = flat
+            return columns
+
+        padded_costs, padded_values = np.full((n, k), np.inf), padded("values", values, -np.inf)
+        padded_costs[there] = flat_costs
         # Sorted by cost, then by falling value: of equal costs the best is met first.
         order = np.lexsort((-padded_values, padded_costs), axis=-1)
         self.order = order
@@ -54,6 +72,13 @@ class Menu(Curves):
         if len(weights) not in (1, n):
             raise InvalidArgument("weight", f"of length {len(weights)}", f"length {n} or a scalar", "match costs")
         self.weight = np.broadcast_to(weights, n)
+        self.sorted_expected = self.sorted_deviation = None
+        if expected is not None:
+            burned = padded("expected", expected, np.inf)
+            _check_options("expected", burned, burned <= padded_costs, "at most the option's cost, token")
+            self.sorted_expected = np.take_along_axis(burned, order, axis=-1)
+        if deviation is not None:
+            self.sorted_deviation = np.take_along_axis(padded("deviation", deviation, 0.0), order, axis=-1)
 
     def __len__(self) -> int:
         return len(self.weight)
@@ -63,6 +88,8 @@ class Menu(Curves):
         new = object.__new__(type(self))
         new.order, new.sorted_costs = self.order[rows], self.sorted_costs[rows]
         new._sorted_values, new.weight = self._sorted_values[rows], self.weight[rows]
+        new.sorted_expected = None if self.sorted_expected is None else self.sorted_expected[rows]
+        new.sorted_deviation = None if self.sorted_deviation is None else self.sorted_deviation[rows]
         return new
 
     @classmethod
@@ -74,7 +101,19 @@ class Menu(Curves):
         new.sorted_costs = np.concatenate([_widened(part.sorted_costs, k, np.inf) for part in parts])
         new._sorted_values = np.concatenate([_widened(part._sorted_values, k, -np.inf) for part in parts])
         new.weight = np.concatenate([part.weight for part in parts])
+        new.sorted_expected = new.sorted_deviation = None
+        if any(part.sorted_expected is not None for part in parts):
+            new.sorted_expected = np.concatenate([_widened(part.sorted_burned, k, np.inf) for part in parts])
+        if any(part.sorted_deviation is not None for part in parts):
+            columns = (part.sorted_deviation for part in parts)
+            filled = [np.zeros(p.order.shape) if c is None else c for p, c in zip(parts, columns, strict=True)]
+            new.sorted_deviation = np.concatenate([_widened(column, k, 0.0) for column in filled])
         return new
+
+    @property
+    def sorted_burned(self) -> Array:
+        """Tokens that each option is expected to burn, in order of cost, shape (n, k); inf where there is none."""
+        return self.sorted_costs if self.sorted_expected is None else self.sorted_expected
 
     @cached_property
     def sorted_values(self) -> Array:
@@ -114,27 +153,54 @@ class Menu(Curves):
         """Best value to be had without a token, shape (n,)."""
         return self.utility(0.0)
 
+    def expected_cost(self, tokens: npt.ArrayLike) -> Array:
+        """What the best option that a cap covers is expected to burn, token; 0 if it covers none. O(n x options)."""
+        return self._of_best(tokens, self.sorted_burned)
+
+    def deviation(self, tokens: npt.ArrayLike) -> Array:
+        """Standard deviation of what the best option that a cap covers burns, token. O(n x options)."""
+        caps = np.asarray(tokens, dtype=np.float64)
+        if self.sorted_deviation is None:
+            return np.zeros(np.broadcast_shapes(caps.shape, (len(self),)))
+        return self._of_best(caps, self.sorted_deviation)
+
+    def _of_best(self, tokens: npt.ArrayLike, columns: Array) -> Array:
+        caps = np.asarray(tokens, dtype=np.float64)
+        caps = np.broadcast_to(caps, np.broadcast_shapes(caps.shape, (len(self),)))
+        worth = np.where(self.sorted_costs <= caps[..., None], self.sorted_values, -np.inf)
+        best = worth.argmax(axis=-1)
+        bought = np.take_along_axis(worth, best[..., None], axis=-1)[..., 0] > 0.0
+        own: Array = np.where(bought, columns[np.arange(len(self)), best], 0.0)
+        return own
+
     @cached_property
     def steps(self) -> Steps:
         """Edges of the upper concave envelope of each menu; options numbered in order of cost."""
         return envelope(self.sorted_costs, self.sorted_values, np.zeros(len(self)), self.free_value)
 
+    def _charged(self, accounting: Accounting) -> Array:
+        return self.sorted_burned if judged_accounting(accounting) == "expected" else self.sorted_costs
+
     def demand(self, price: npt.ArrayLike, accounting: Accounting = "reserved") -> Array:
-        """Cost of the option with the highest value - price x cost, the cheapest of equals; 0 if none gains."""
-        require_reserved(accounting)
+        """Cost of the option with the highest value - price x charge, the cheapest of equals; 0 if none gains."""
+        charged = self._charged(accounting)
         asked = np.broadcast_to(judged_price(price), (len(self),))
-        there = np.isfinite(self.sorted_costs)
-        surplus = np.where(
-            there, self.sorted_values - asked[:, None] * np.where(there, self.sorted_costs, 0.0), -np.inf
-        )
+        there = np.isfinite(charged)
+        surplus = np.where(there, self.sorted_values - asked[:, None] * np.where(there, charged, 0.0), -np.inf)
         best, rows = surplus.argmax(axis=1), np.arange(len(self))
         # At the reservation price itself rounding may leave a surplus of 1e-17.
-        gains = (surplus[rows, best] > self.free_value) & (asked < self.reservation_price())
+        gains = (surplus[rows, best] > self.free_value) & (asked < self.reservation_price(accounting))
         return np.where(gains, self.sorted_costs[rows, best], 0.0)
 
     def reservation_price(self, accounting: Accounting = "reserved") -> Array:
-        """Slope of the envelope's first edge, value/token; 0 where no option gains anything."""
-        require_reserved(accounting)
+        """Highest value per token charged, of any option; 0 where no option gains anything. O(n x options)."""
+        charged = self._charged(accounting)
+        if accounting == "expected":
+            run, rise = charged, self.sorted_values - self.free_value[:, None]
+            with np.errstate(divide="ignore", invalid="ignore"):
+                slope = np.where((rise > 0) & np.isfinite(run), rise / run, 0.0)
+            best: Array = slope.max(axis=1, initial=0.0)
+            return best
         prices = np.zeros(len(self))
         np.maximum.at(prices, self.steps.owner, self.steps.price)
         return prices
@@ -147,6 +213,11 @@ class Menu(Curves):
 
     def _after(self, spent: Array) -> Menu:
         """Options beyond `spent`, at what they still cost; the values are read as shares arrived by a cost."""
+        if self.sorted_expected is not None or self.sorted_deviation is not None:
+            raise NotSupported(
+                "curves.after(spent) of a menu with expected costs: they don't say which completions still run; "
+                "build the menu without them, or fit another family"
+            )
         best = self.sorted_values.max(axis=1)
         left = best - self.utility(spent)
         ahead = (self.sorted_costs > spent[:, None]) & np.isfinite(self.sorted_costs) & (left > 0)[:, None]
@@ -164,6 +235,7 @@ class Menu(Curves):
         )
         # The weight is in the values already.
         new.weight = np.ones(len(self))
+        new.sorted_expected = new.sorted_deviation = None
         return new
 
     @cached_property
@@ -174,9 +246,18 @@ class Menu(Curves):
         return np.where(worth[rows, first], self.sorted_costs[rows, first], 0.0)
 
     def to_records(self) -> list[dict[str, Any]]:
-        """One dict per query with `family`, `costs`, `values` and `weight`, as plain numbers."""
-        rows = zip(self.costs, self.values, self.weight.tolist(), strict=True)
-        return [{"family": self.family, "costs": c.tolist(), "values": v.tolist(), "weight": w} for c, v, w in rows]
+        """One dict per query: `family`, `costs`, `values`, `weight`, and `expected`, `deviation` if it has them."""
+        lists = {"costs": self.costs, "values": self.values}
+        if self.sorted_expected is not None:
+            lists["expected"] = self._as_given(self.sorted_expected)
+        if self.sorted_deviation is not None:
+            lists["deviation"] = self._as_given(self.sorted_deviation)
+        rows = zip(*lists.values(), strict=True)
+        records = [dict(zip(lists, (column.tolist() for column in row), strict=True)) for row in rows]
+        return [
+            {"family": self.family, **record, "weight": weight}
+            for record, weight in zip(records, self.weight.tolist(), strict=True)
+        ]
 
 
 def _flatten(argument: str, lists: RaggedLike) -> tuple[npt.NDArray[np.intp], Array]:
@@ -200,13 +281,19 @@ def _flatten(argument: str, lists: RaggedLike) -> tuple[npt.NDArray[np.intp], Ar
     return lengths, flat
 
 
-def _refuse_lengths(cost_lengths: npt.NDArray[np.intp], value_lengths: npt.NDArray[np.intp]) -> None:
-    if len(cost_lengths) != len(value_lengths):
-        found = f"of length {len(value_lengths)}"
-        raise InvalidArgument("values", found, f"length {len(cost_lengths)}, as costs", "pass one list per query")
-    row = int(np.argmin(cost_lengths == value_lengths))
-    found, allowed = f"of length {value_lengths[row]}", f"length {cost_lengths[row]}, as costs[{row}]"
-    raise InvalidArgument("values", found, allowed, "pair every cost with one value", row)
+def _refuse_lengths(argument: str, lengths: npt.NDArray[np.intp], own: npt.NDArray[np.intp]) -> None:
+    if len(lengths) != len(own):
+        found = f"of length {len(own)}"
+        raise InvalidArgument(argument, found, f"length {len(lengths)}, as costs", "pass one list per query")
+    row = int(np.argmin(lengths == own))
+    found, allowed = f"of length {own[row]}", f"length {lengths[row]}, as costs[{row}]"
+    raise InvalidArgument(argument, found, allowed, "pair every cost with one number", row)
+
+
+def _check_options(argument: str, columns: Array, good: npt.NDArray[np.bool_], allowed: str) -> None:
+    if not good.all():
+        row, option = (int(part[0]) for part in np.nonzero(~good))
+        raise InvalidArgument(argument, float(columns[row, option]), allowed, "correct the option", row)
 
 
 def _widened(array: npt.NDArray[Any], k: int, fill: float) -> npt.NDArray[Any]:

@@ -100,6 +100,31 @@ class Mixed(Smooth):
         """Lowest price (value/token) at which the query demands nothing."""
         return self._gather(lambda curves: curves.reservation_price(accounting))
 
+    def expected_cost(self, tokens: npt.ArrayLike) -> Array:
+        """Mean of what a completion burns under a cap, token. O(n)."""
+        return self._ask("expected_cost", tokens)
+
+    def deviation(self, tokens: npt.ArrayLike) -> Array:
+        """Standard deviation of what a completion burns under a cap, token. O(n)."""
+        return self._ask("deviation", tokens)
+
+    def running(self, tokens: npt.ArrayLike) -> Array:
+        """Share of completions that burn more than `tokens`. O(n)."""
+        return self._ask("running", tokens)
+
+    def hazard(self, tokens: npt.ArrayLike) -> Array:
+        """Value per token that is expected to be burned, at the margin of a cap. O(n)."""
+        return self._ask("hazard", tokens)
+
+    @property
+    def hazard_falls_from(self) -> Array:
+        """Cap (token) from which the hazard falls."""
+        return self._gather(lambda curves: curves.hazard_falls_from)
+
+    def hazard_stationary(self, price: npt.ArrayLike) -> Array:
+        """Cap on the branch of falling hazard where it equals `price`. O(n)."""
+        return self._ask("hazard_stationary", price)
+
     @property
     def emergence(self) -> Array:
         """Emergence threshold (token), or the scale that stands in its place."""
@@ -176,7 +201,9 @@ def from_records(records: Iterable[CurveRecord]) -> Curves:
 
 
 def _built(family: str, rows: list[int], parameters: list[dict[str, Any]]) -> Piece:
-    columns = {name: [p[name] for p in parameters] for name in parameters[0]}
+    # A column that no row gives is left to the family's default.
+    names = [name for name in parameters[0] if any(p[name] is not None for p in parameters)]
+    columns = {name: [p[name] for p in parameters] for name in names}
     try:
         return FAMILIES[family](**columns), np.array(rows, dtype=np.intp)
     except InvalidArgument as error:

@@ -10,7 +10,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from clear_alloc.curves.base import Accounting, Smooth, require_reserved
+from clear_alloc.curves.base import Accounting, Smooth, judged_accounting
+from clear_alloc.curves.charged import Charged
 from clear_alloc.curves.columns import Array
 from clear_alloc.curves.tangent import steepest_chord
 from clear_alloc.errors import NotSupported
@@ -30,9 +31,26 @@ class Arrival(Smooth):
     def _reservation(self) -> Array: ...
 
     def reservation_price(self, accounting: Accounting = "reserved") -> Array:
-        """U(break_even)/break_even, value/token; the slope at 0 where the curve is concave from its first token."""
-        require_reserved(accounting)
-        return self._reservation
+        """U(break_even)/cost(break_even), value/token; the slope at 0 where the curve is concave from its start."""
+        return self._hazard_chord if judged_accounting(accounting) == "expected" else self._reservation
+
+    @cached_property
+    def _hazard_chord(self) -> Array:
+        zero = np.zeros(len(self))
+        start = np.minimum(self.hazard_falls_from, self.ceiling)
+        return steepest_chord(Charged(self, "expected"), zero, zero, start, self.ceiling)[0]
+
+    def running(self, tokens: npt.ArrayLike) -> Array:
+        """Share of completions that burn more than `tokens`, right or wrong: both are taken as equally long. O(n)."""
+        return self.unfinished(tokens) if self.knows_lengths else super().running(tokens)
+
+    def expected_square(self, tokens: npt.ArrayLike) -> Array:  # noqa: ARG002
+        """Mean of min(length, cap)^2, token^2. O(n)."""
+        raise self._knows_no_lengths()
+
+    def deviation(self, tokens: npt.ArrayLike) -> Array:
+        """Standard deviation of what a completion burns under a cap, token. O(n)."""
+        return np.sqrt(np.maximum(self.expected_square(tokens) - self.expected_cost(tokens) ** 2, 0.0))
 
     def _after(self, spent: Array) -> Residual:
         return Residual(self, spent)
@@ -52,6 +70,7 @@ class Residual(Smooth):
 
     def __init__(self, whole: Arrival, spent: Array):
         self.whole, self.spent, self.weight = whole, spent, whole.weight
+        self.knows_lengths = whole.knows_lengths  # type: ignore[misc]
         self.family = f"{whole.family}_after"  # type: ignore[misc]
 
     def _after(self, spent: Array) -> Residual:
@@ -105,7 +124,12 @@ class Residual(Smooth):
     @cached_property
     def _chord(self) -> tuple[Array, Array]:
         zero = np.zeros(len(self))
-        return steepest_chord(self, zero, zero, self.concave_from, self.ceiling)
+        return steepest_chord(Charged(self), zero, zero, self.concave_from, self.ceiling)
+
+    @cached_property
+    def _hazard_chord(self) -> Array:
+        zero = np.zeros(len(self))
+        return steepest_chord(Charged(self, "expected"), zero, zero, self.hazard_falls_from, self.ceiling)[0]
 
     @property
     def break_even(self) -> Array:
@@ -114,8 +138,7 @@ class Residual(Smooth):
 
     def reservation_price(self, accounting: Accounting = "reserved") -> Array:
         """Highest value per token that is still to be had, value/token."""
-        require_reserved(accounting)
-        return self._chord[0]
+        return self._hazard_chord if judged_accounting(accounting) == "expected" else self._chord[0]
 
     def utility(self, tokens: npt.ArrayLike) -> Array:
         """Value of a further cap. O(n)."""
@@ -129,3 +152,36 @@ class Residual(Smooth):
     def stationary(self, price: npt.ArrayLike) -> Array:
         """Further cap where the marginal value equals `price`. O(n)."""
         return self.whole.stationary(np.asarray(price, dtype=np.float64) * self._unfinished) - self.spent
+
+    def running(self, tokens: npt.ArrayLike) -> Array:
+        """Share of the completions still running that burn more than `tokens` from here on. O(n)."""
+        return np.minimum(self.whole.running(self.spent + np.asarray(tokens, dtype=np.float64)) * self._scale, 1.0)
+
+    def expected_cost(self, tokens: npt.ArrayLike) -> Array:
+        """Mean of what a completion still burns under a further cap, token. O(n)."""
+        caps = np.asarray(tokens, dtype=np.float64)
+        more = self.whole.expected_cost(self.spent + caps) - self.whole.expected_cost(self.spent)
+        return np.clip(more * self._scale, 0.0, caps)
+
+    def deviation(self, tokens: npt.ArrayLike) -> Array:
+        """Standard deviation of what a completion still burns under a further cap, token. O(n)."""
+        # E (X - s)^2 over X > s, X capped at s + b, from the whole's moments: their common part cancels.
+        end = self.spent + np.asarray(tokens, dtype=np.float64)
+        square = self.whole.expected_square(end) - self.whole.expected_square(self.spent)
+        more = self.whole.expected_cost(end) - self.whole.expected_cost(self.spent)
+        second = (square - 2.0 * self.spent * more) * self._scale
+        return np.sqrt(np.maximum(second - self.expected_cost(tokens) ** 2, 0.0))
+
+    def hazard(self, tokens: npt.ArrayLike) -> Array:
+        """Value per token still expected to be burned, at the margin of a further cap. O(n)."""
+        later = self.whole.hazard(self.spent + np.asarray(tokens, dtype=np.float64))
+        return np.where(self._unfinished > 0.0, later, 0.0)
+
+    @property
+    def hazard_falls_from(self) -> Array:
+        """What is left to the branch of falling hazard, token."""
+        return np.minimum(np.maximum(self.whole.hazard_falls_from - self.spent, 0.0), self.ceiling)
+
+    def hazard_stationary(self, price: npt.ArrayLike) -> Array:
+        """Further cap on the branch of falling hazard where it equals `price`. O(n)."""
+        return self.whole.hazard_stationary(price) - self.spent

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from clear_alloc.curves.base import Smooth
+from clear_alloc.curves.charged import Charged
 from clear_alloc.curves.columns import Array
 
 __all__ = ["steepest_chord"]
@@ -12,23 +12,23 @@ __all__ = ["steepest_chord"]
 _STEPS = 60  # Dinkelbach's iteration is superlinear; about 8 are used
 
 
-def steepest_chord(curves: Smooth, origin: Array, value: Array, start: Array, stop: Array) -> tuple[Array, Array]:
-    """Slope (value/token) and end (token) of the steepest chord from (origin, value) to a cap on [start, stop].
+def steepest_chord(side: Charged, origin: Array, value: Array, start: Array, stop: Array) -> tuple[Array, Array]:
+    """Slope (value per budget unit) and end (token) of the steepest chord from (origin, value) to [start, stop].
 
     start : where the concave branch begins, at least the origin. Where the origin is on the branch already, the
     slope is the marginal value there and the end the origin. O(n) per step, about 8 steps.
     Dinkelbach 1967: the best cap at the slope of the last best cap is steeper still, until nothing moves.
     """
-    end, slope = stop.copy(), np.zeros(len(stop))
+    end, slope, paid = stop.copy(), np.zeros(len(stop)), side.charge(origin)
     for _ in range(_STEPS):
-        run = end - origin
+        run = side.charge(end) - paid
         with np.errstate(divide="ignore", invalid="ignore"):
-            chord = np.where(run > 0, (curves.utility(end) - value) / run, 0.0)
+            chord = np.where(run > 0, (side.curves.utility(end) - value) / run, 0.0)
         steeper = chord > slope
         if not steeper.any():
             break
         slope = np.where(steeper, chord, slope)
-        end = np.where(steeper, np.clip(curves.stationary(slope), start, stop), end)
-    bent = (origin >= start) & (stop > origin)
-    at_origin = np.where(bent, curves.marginal(origin), 0.0)
+        end = np.where(steeper, np.clip(side.on_branch(slope), start, stop), end)
+    bent = (origin >= start) & (stop > origin) & ~side.starts_with_a_call(origin)
+    at_origin = np.where(bent, side.efficiency(origin), 0.0)
     return np.maximum(slope, at_origin), np.where(bent, origin, end)

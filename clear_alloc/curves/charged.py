@@ -1,0 +1,95 @@
+"""Curves together with what their caps are charged: tokens or money, reserved or expected, with a price per call."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from clear_alloc.curves.base import Accounting, Smooth
+from clear_alloc.curves.columns import Array
+
+__all__ = ["Charged"]
+
+_NEWTON_STEPS = 40  # from below, never past the root: each step stays affordable
+
+
+class Charged:
+    """charge(b) = rate x cost(b) + call, and nothing for a cap of 0. All arrays (n,) or (prices, n).
+
+    rate : budget units per token, (n,), None for 1. call : budget units per funded query, (n,), None for 0.
+    """
+
+    def __init__(
+        self,
+        curves: Smooth,
+        accounting: Accounting = "reserved",
+        rate: Array | None = None,
+        call: Array | None = None,
+    ):
+        self.curves, self.accounting, self.rate, self.call = curves, accounting, rate, call
+        self.plain = accounting == "reserved" and rate is None and call is None
+
+    def rows(self, rows: npt.NDArray[np.intp]) -> Charged:
+        """The same for some of the queries."""
+        rate, call = (None if column is None else column[rows] for column in (self.rate, self.call))
+        return Charged(self.curves[rows], self.accounting, rate, call)
+
+    def charge(self, caps: Array) -> Array:
+        """Budget units charged for a cap. O(n)."""
+        if self.plain:
+            return caps
+        charged = self.curves.cost(caps, self.accounting)
+        if self.rate is not None:
+            charged = charged * self.rate
+        return charged if self.call is None else charged + np.where(caps > 0, self.call, 0.0)
+
+    def deviation(self, caps: Array) -> Array:
+        """Standard deviation of what a cap will turn out to cost, budget units; 0 under reserved accounting. O(n)."""
+        if self.accounting == "reserved":
+            return np.zeros(np.shape(caps))
+        spread = self.curves.deviation(caps)
+        return spread if self.rate is None else spread * self.rate
+
+    def most(self, caps: Array) -> Array:
+        """What a cap can cost at most, budget units: its whole length. O(n)."""
+        return Charged(self.curves, "reserved", self.rate, self.call).charge(caps)
+
+    def on_branch(self, price: float | Array) -> Array:
+        """Cap at which one more budget unit is worth `price`, on the branch where that worth falls. O(n)."""
+        asked = np.asarray(price, dtype=np.float64)
+        return self.curves.on_branch(asked if self.rate is None else asked * self.rate, self.accounting)
+
+    def efficiency(self, caps: Array) -> Array:
+        """Value of one more budget unit at a cap. O(n)."""
+        worth = self.curves.efficiency(caps, self.accounting)
+        return worth if self.rate is None else worth / self.rate
+
+    def starts_with_a_call(self, floor: Array) -> npt.NDArray[np.bool_]:
+        """Queries whose first token costs a call."""
+        return np.zeros(len(floor), dtype=bool) if self.call is None else (self.call > 0) & (floor == 0)
+
+    def cap_within(self, charge: Array, most: Array) -> Array:
+        """The largest whole cap up to `most` (token, whole) charged no more than `charge`; 0 if none is. O(n)."""
+        if self.plain:
+            return np.clip(np.floor(charge), 0.0, most)
+        pool = charge if self.call is None else charge - self.call
+        target = np.maximum(pool if self.rate is None else pool / self.rate, 0.0)
+        caps = np.minimum(target, most) if self.accounting == "reserved" else self._burning(target, most)
+        caps = np.floor(caps * (1.0 + 1e-15))
+        up = np.minimum(caps + 1.0, most)
+        caps = np.where(self.charge(up) <= charge, up, caps)
+        return np.where(self.charge(caps) <= charge, caps, np.maximum(caps - 1.0, 0.0))
+
+    def _burning(self, target: Array, most: Array) -> Array:
+        """Caps up to `most` whose expected cost is `target`, from below."""
+        # The cost is concave in the cap, so Newton's steps from the left never pass the root.
+        caps = np.minimum(target, most)
+        for _ in range(_NEWTON_STEPS):
+            missing = target - self.curves.expected_cost(caps)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                step = np.where(missing > 0.0, missing / self.curves.running(caps), 0.0)
+            raised: Array = np.minimum(caps + np.where(np.isnan(step), np.inf, step), most)
+            if not (raised > caps + 0.25).any():
+                return raised
+            caps = raised
+        return caps

@@ -1,0 +1,79 @@
+"""One market, one pool: clear it, repair the funded set, certify."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from clear_alloc.between import convex_worth, with_one_between
+from clear_alloc.core import improved_plans
+from clear_alloc.dynamic import exact_grant, table_cells
+from clear_alloc.market import Market
+from clear_alloc.plan import Grant, fill, grant_of, greedy_plan, spent_of
+from clear_alloc.price import Clearing, clearing_price
+from clear_alloc.result import Bound, bound_at, lowest
+from clear_alloc.simple import proportional_grant, uniform_grant
+
+__all__ = ["EXACT_CELLS", "Solved", "certified", "solve"]
+
+EXACT_CELLS = 1e6  # up to this size the integer dynamic programme is as fast as the repair: about 5 ms
+_ROUNDING = 1e-12  # of the pool: what a sum of charges may be off by
+
+
+class Solved(NamedTuple):
+    """The best grant found, the price that explains it, and the lowest dual value seen."""
+
+    grant: Grant
+    clearing: Clearing
+    bound: Bound
+
+
+def solve(market: Market, pool: float, near: float = 0.0) -> Solved:
+    """Spend at most `pool` budget units, which the floors must fit. near : a guess of the price, 0 for none."""
+    clearing, bound = certified(market, pool, near)
+    grant, own = _best(market, clearing, pool)
+    if spent_of(market, grant) > pool:  # by rounding: charges were summed in another order
+        grant, _ = _best(market, clearing, pool * (1.0 - _ROUNDING))
+    return Solved(grant, clearing, lowest([bound, *own]))
+
+
+def certified(market: Market, pool: float, near: float = 0.0) -> tuple[Clearing, Bound]:
+    """The clearing price of a pool, and the lower of the dual values at both ends of its bracket. O(n) a pass."""
+    clearing = clearing_price(market, pool, near)
+    return clearing, lowest(bound_at(market, price, pool) for price in (clearing.price, clearing.low))
+
+
+def _best(market: Market, clearing: Clearing, pool: float) -> tuple[Grant, list[Bound]]:
+    if market.tariff.plain and table_cells(market, pool) <= EXACT_CELLS:
+        return exact_grant(market, pool), []
+    within, own = _within_reach(market, clearing, pool)
+    grant = _repaired(within, own, pool)
+    # Dominance is a promise, so the baselines are always candidates.
+    rivals = (uniform_grant(market, pool), proportional_grant(market, pool))
+    return max((grant, *rivals), key=lambda g: g.utility), [bound_at(within, own.price, pool)]
+
+
+def _within_reach(market: Market, clearing: Clearing, pool: float) -> tuple[Market, Clearing]:
+    """The market without caps that the pool could never pay, where leaving them in would mislead the repair."""
+    free = pool - market.total_floor
+    smooth, steps = market.smooth, market.menus.steps
+    target = smooth.charge(smooth.wanted(clearing.price)) - smooth.floor_charge
+    if not ((target > free).any() or (steps.cost > free).any()):
+        return market, clearing
+    within = market.within_means(free)
+    return within, clearing_price(within, pool)
+
+
+def _repaired(market: Market, clearing: Clearing, pool: float) -> Grant:
+    """Fund the marginal queries, spend what is left at the margin, then try the core's alternatives."""
+    plan = greedy_plan(market, clearing, pool)
+    best = fill(market, plan, pool, clearing.price)
+    if best is None:
+        best = grant_of(market, market.smooth.floor.copy(), market.menus.base.copy())
+    best = with_one_between(market, plan, best, pool, clearing.price)
+    known = best.utility - convex_worth(market)
+    for rival in improved_plans(market, plan, clearing, pool, known):
+        grant = fill(market, rival, pool, clearing.price)
+        if grant is not None:
+            grant = with_one_between(market, rival, grant, pool, clearing.price)
+            best = max(best, grant, key=lambda g: g.utility)
+    return best
