@@ -32,6 +32,7 @@ from clear_alloc.errors import (
 )
 from clear_alloc.fit import FitReport, Fitted, fit
 from clear_alloc.frontier import Frontier, frontier
+from clear_alloc.groups import Group, GroupedAllocation, allocate_groups
 from clear_alloc.price import Status
 from clear_alloc.result import Allocation, Reason
 from clear_alloc.schema import Query
@@ -50,6 +51,8 @@ __all__ = [
     "FitReport",
     "Fitted",
     "Frontier",
+    "Group",
+    "GroupedAllocation",
     "InvalidArgument",
     "LognormalArrival",
     "Menu",
@@ -61,6 +64,7 @@ __all__ = [
     "Status",
     "TooLarge",
     "allocate",
+    "allocate_groups",
     "call_cost",
     "concatenate",
     "cutoff_plus_pad",

@@ -45,13 +45,16 @@ class InvalidArgument(ClearAllocError, ValueError):
 
 
 class BudgetTooSmall(ClearAllocError, ValueError):
-    """The floors alone cost more than the budget."""
+    """What must be paid in any case costs more than the budget.
 
-    def __init__(self, required: float, budget: float):
-        self.required, self.budget = required, budget
+    required, budget : budget units. what : the floors that don't fit, and of whom.
+    """
+
+    def __init__(self, required: float, budget: float, what: str = "min_tokens"):
+        self.required, self.budget, self.what = required, budget, what
         super().__init__(
-            f"min_tokens sum to {required:,.15g} tokens but the budget is {budget:,.15g}; "
-            "lower min_tokens or raise the budget"
+            f"{what} sum to {required:,.15g} tokens but the budget is {budget:,.15g}; "
+            f"lower {what.split(' in ')[0].split(' together')[0]} or raise the budget"
         )
 
 

@@ -24,7 +24,7 @@ class Limits(NamedTuple):
 
     floor : what a query gets in any case. fallback : what it gets when it is not funded, at most the floor.
     low, high : a funded query's cap lies between them. listed : rows (m,) that may only have `levels` (m, k), rising,
-    padded with inf.
+    padded with inf. lifts : whether a menu's option below `low` may be bought with a larger cap.
     """
 
     floor: Array
@@ -33,6 +33,7 @@ class Limits(NamedTuple):
     high: Array
     listed: Index
     levels: Array
+    lifts: npt.NDArray[np.bool_]
 
     def take(self, rows: Index) -> Limits:
         """The same for some of the queries."""
@@ -40,19 +41,31 @@ class Limits(NamedTuple):
         place[self.listed] = np.arange(len(self.listed))
         kept = np.flatnonzero(place[rows] >= 0)
         floor, fallback, low, high = (c[rows] for c in (self.floor, self.fallback, self.low, self.high))
-        return Limits(floor, fallback, low, high, kept, self.levels[place[rows[kept]]])
+        return Limits(floor, fallback, low, high, kept, self.levels[place[rows[kept]]], self.lifts[rows])
 
     def lifted(self, caps: Array) -> Array:
-        """The smallest feasible cap that covers each of `caps` (n, k), inf where none does; 0 stays 0."""
+        """The smallest feasible cap that covers each of `caps` (n, k), inf where none does.
+
+        What the fallback covers stays as it is where it may be had. Without levels, so does what a floor covers.
+        """
+        rests = caps <= np.where(self.floor > self.fallback, -1.0, self.fallback)[:, None]
+        stays = rests | ((caps <= self.floor[:, None]) & ~self.lifts[:, None])
         with np.errstate(invalid="ignore"):
-            low = np.where(caps > self.floor[:, None], np.maximum(caps, self.low[:, None]), caps)
+            low = np.where(stays, caps, np.maximum(caps, self.low[:, None]))
         out = np.where(low <= self.high[:, None], low, np.inf)
         if len(self.listed):
             own, levels = caps[self.listed], self.levels[:, None, :]
             up = np.where(levels >= own[..., None], levels, np.inf).min(axis=-1)
-            least = np.where(self.floor[self.listed] > 0, self.levels[:, 0], 0.0)[:, None]
-            out[self.listed] = np.where(own > 0, up, least)
+            out[self.listed] = np.where(rests[self.listed], own, up)
         return out
+
+    def shown(self, row: int) -> str:
+        """The caps that levels allow one query, for a message."""
+        place = np.flatnonzero(self.listed == row)
+        if not len(place):
+            return f"{self.low[row]:,.15g} to {self.high[row]:,.15g}"
+        own = self.levels[place[0]]
+        return ", ".join(f"{cap:,.15g}" for cap in own[np.isfinite(own)])
 
     def allow(self, tokens: Array) -> npt.NDArray[np.bool_]:
         """Whether each cap, (n,), is feasible."""
@@ -80,7 +93,7 @@ def read_limits(
     fallback_only = np.where(floor > 0, 0.0, back)
     none = Limits(
         np.maximum(floor, fallback_only), fallback_only, np.maximum(floor, fallback_only), cap,
-        np.empty(0, dtype=np.intp), np.empty((0, 1)),
+        np.empty(0, dtype=np.intp), np.empty((0, 1)), np.zeros(n, dtype=bool),
     )  # fmt: skip
     return none if levels is None else _with_levels(none, levels, n)
 
@@ -106,7 +119,7 @@ def _with_levels(limits: Limits, levels: object, n: int) -> Limits:
     own = _per_query(levels, n)
     common = None if own is not None else _read(levels, None)
     low, high, floor = limits.low.copy(), limits.high.copy(), limits.floor.copy()
-    listed, points = [], []
+    listed, points, lifts = [], [], np.zeros(n, dtype=bool)
     settled: dict[tuple[int, float, float, float], tuple[float, float, float, Array | None]] = {}
     bounds = zip(limits.floor.tolist(), limits.fallback.tolist(), limits.high.tolist(), strict=True)
     for row, (least, back, most) in enumerate(bounds):
@@ -117,13 +130,14 @@ def _with_levels(limits: Limits, levels: object, n: int) -> Limits:
         if key not in settled:
             settled[key] = _settled(common or _read(own[row], row), least, back, most, row)  # type: ignore[index]
         floor[row], low[row], high[row], fit = settled[key]
+        lifts[row] = True
         if fit is not None:
             listed.append(row)
             points.append(fit)
     columns = np.full((len(points), max((len(fit) for fit in points), default=1) or 1), np.inf)
     for place, fit in enumerate(points):
         columns[place, : len(fit)] = fit
-    return Limits(floor, limits.fallback, low, high, np.array(listed, dtype=np.intp), columns)
+    return Limits(floor, limits.fallback, low, high, np.array(listed, dtype=np.intp), columns, lifts)
 
 
 def _settled(
@@ -150,7 +164,11 @@ def _per_query(levels: object, n: int) -> list[Any] | None:
     """One collection (or None) per query, or None if `levels` is one collection for all."""
     if isinstance(levels, np.ndarray) and levels.ndim == 2:
         levels = list(levels)
-    if not isinstance(levels, (list, tuple)) or not any(isinstance(entry, _PER_QUERY) for entry in levels):
+    if not isinstance(levels, (list, tuple)):
+        return None
+    if len(levels) and not any(entry is None or isinstance(entry, _PER_QUERY) for entry in levels):
+        return None
+    if not len(levels) and n:
         return None
     if len(levels) != n:
         raise InvalidArgument("levels", f"of length {len(levels)}", f"length {n}", "pass one collection per query")
@@ -158,8 +176,8 @@ def _per_query(levels: object, n: int) -> list[Any] | None:
 
 
 def _read(levels: object, row: int | None) -> _Levels:
-    top = row is None and isinstance(levels, tuple) and not any(isinstance(entry, tuple) for entry in levels)
-    if top or isinstance(levels, (str, bytes)) or not isinstance(levels, Iterable):
+    bare = isinstance(levels, tuple) and not any(isinstance(entry, tuple) for entry in levels)
+    if bare or isinstance(levels, (str, bytes)) or not isinstance(levels, Iterable):
         remedy = "write {0, (1024, 32000)} for none or a range, {0, 1024, 32000} for these caps alone"
         raise InvalidArgument("levels", levels, _ALLOWED, remedy, row)
     if isinstance(levels, range) and levels.step == 1 and len(levels):
@@ -172,7 +190,7 @@ def _read(levels: object, row: int | None) -> _Levels:
             points.add(_cap(entry, row))
     if not points and not spans:
         raise InvalidArgument("levels", levels, f"at least one cap; {_ALLOWED}", "list the caps, or pass None", row)
-    zero = 0.0 in points
+    zero = 0.0 in points or 0.0 in {low for low, _ in spans}
     some = np.array(sorted(points - {0.0}))
     if len(spans) > 1 or (spans and len(some)):
         raise NotSupported(

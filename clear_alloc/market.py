@@ -80,7 +80,7 @@ class SmoothSide:
         """Best cap on {floor} and [start, stop]; the floor where nothing gains. O(n)."""
         return np.where(price < self.entry_price, self.wanted(price), self.floor)
 
-    def whole_demand(self, price: float) -> Array:
+    def whole_demand(self, price: float | Array) -> Array:
         """Best whole feasible cap; the floor where nothing gains. O(n)."""
         # On the concave branch the best whole cap is beside the best real one; before it, surplus is convex and so
         # highest at an end: the floor, or the last whole cap before the branch, which is beside `wanted` again.
@@ -91,7 +91,7 @@ class SmoothSide:
             best, surplus = np.where(own > surplus, cap, best), np.maximum(own, surplus)
         return best
 
-    def best_surplus(self, price: float) -> Array:
+    def best_surplus(self, price: float | Array) -> Array:
         """Highest utility - price x charge over the whole caps that are feasible. O(n)."""
         best = self.whole_demand(price)
         return self.curves.utility(best) - price * self.charge(best)
@@ -226,6 +226,27 @@ class Market:
             return rest + float(active.charge(active.demand(asked)).sum())
 
         return demand
+
+    def demands(self, price: float) -> Array:
+        """Budget units that each query wants at a price, shape (n,). O(n)."""
+        steps, menus = self.menus.steps, self.menus
+        taken = steps.price > price
+        wanted = np.empty(len(self))
+        wanted[self.smooth_rows] = self.smooth.charge(self.smooth.demand(price))
+        extra = np.bincount(steps.owner[taken], steps.cost[taken], minlength=len(menus))
+        wanted[self.menu_rows] = menus.base_charge + extra
+        return wanted
+
+    def surpluses(self, prices: Array) -> Array:
+        """Highest utility - price x charge of each query at its own price, shape (n,). O(n)."""
+        steps, menus = self.menus.steps, self.menus
+        best = np.empty(len(self))
+        best[self.smooth_rows] = self.smooth.best_surplus(prices[self.smooth_rows])
+        own = prices[self.menu_rows]
+        edges = np.maximum(steps.gain - own[steps.owner] * steps.cost, 0.0)
+        climbed = np.bincount(steps.owner, edges, minlength=len(menus))
+        best[self.menu_rows] = menus.base_value - own * menus.base_charge + climbed
+        return best
 
     def surplus(self, price: float) -> float:
         """Sum over queries of the highest utility - price x charge. O(n)."""

@@ -77,6 +77,13 @@ def options_of_menus(menu: Menu, limits: Limits, tariff: Tariff, rows: Index) ->
         charge, most = granted, granted
     else:
         charge, deviation, most = _charges(menu, granted, tariff, rows)
+    empty = np.flatnonzero(forced & limits.lifts & ruled_out.all(axis=1))
+    if len(empty):
+        row = int(empty[0])
+        raise InvalidArgument(
+            "levels", limits.shown(row), "0, or a cap that covers an option of the menu",
+            "allow 0 or a larger cap, or add a cheaper option", int(rows[row]),
+        )  # fmt: skip
     out = [np.where(ruled_out, np.inf, charge), np.where(ruled_out, -np.inf, value)]
     order = np.lexsort((-out[1], out[0]), axis=-1)
     columns = (granted, out[0], out[1], label, deviation, most)
@@ -129,7 +136,7 @@ def options_of_levels(curves: Smooth, limits: Limits, tariff: Tariff) -> Options
         charged.deviation(back.T).T, charged.most(back.T).T,
         options.forced, options.fallback, options.floor, options.high,
     )  # fmt: skip
-    return Options.joined_across([extra, options])
+    return Options.joined_across([options, extra])
 
 
 class MenuSide:

@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 import numpy as np
 
+from clear_alloc.curves import Array
 from clear_alloc.errors import BudgetTooSmall
 from clear_alloc.market import Market
 from clear_alloc.plan import Grant, grant_of, spent_of
 
-__all__ = ["deviation_of", "margin_of", "settled"]
+__all__ = ["deviation_of", "margin_of", "margin_within", "settled"]
 
 _ROUNDS = 16  # three or so settle it, unless single queries move the margin a lot
 _CLOSE = 1e-3  # of the margin: less than that is not worth another round
@@ -20,6 +21,11 @@ def deviation_of(market: Market, grant: Grant) -> float:
     """Standard deviation of what a grant will cost in the end, budget units: queries are independent. O(n)."""
     smooth = market.smooth.charged.deviation(grant.caps)
     return float(np.sqrt((smooth**2).sum() + (market.menus.deviation_of(grant.chosen) ** 2).sum()))
+
+
+def margin_within(margin: Array, room: Array) -> Array:
+    """Margins, none of them more than what can be overrun at worst."""
+    return np.maximum(np.minimum(margin, room), 0.0)
 
 
 def margin_of(market: Market, grant: Grant, deviations: float) -> float:

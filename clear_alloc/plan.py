@@ -16,7 +16,7 @@ from clear_alloc.price import Clearing
 from clear_alloc.roots import COARSE, falling_root
 from clear_alloc.whole import whole_tokens
 
-__all__ = ["Grant", "Plan", "charges_of", "fill", "grant_of", "greedy_plan", "spent_of"]
+__all__ = ["Grant", "Plan", "charges_of", "fill", "grant_of", "greedy_plan", "spent_of", "values_of"]
 
 
 class Plan(NamedTuple):
@@ -89,6 +89,14 @@ def charges_of(market: Market, grant: Grant) -> Array:
     charges[market.smooth_rows] = market.smooth.charge(grant.caps)
     charges[market.menu_rows] = market.menus.charge_of(grant.chosen)
     return charges
+
+
+def values_of(market: Market, grant: Grant) -> Array:
+    """What each query is worth, (n,), in the caller's order. O(n)."""
+    values = np.empty(len(market))
+    values[market.smooth_rows] = market.smooth.curves.utility(grant.caps)
+    values[market.menu_rows] = market.menus.value_of(grant.chosen)
+    return values
 
 
 def spent_of(market: Market, grant: Grant) -> float:

@@ -15,7 +15,7 @@ from clear_alloc.limits import Limits, read_limits, whole_column
 from clear_alloc.market import Market
 from clear_alloc.tariff import RatesLike, Tariff, read_tariff
 
-__all__ = ["CurvesLike", "Problem", "Terms", "judged_budget", "read_problem"]
+__all__ = ["CurvesLike", "Problem", "Terms", "in_market_units", "judged_budget", "read_problem"]
 
 CurvesLike = Curves | Sequence[CurveRecord]
 
@@ -70,7 +70,7 @@ def read_problem(curves: CurvesLike, budget: float | None, terms: Terms) -> Prob
     limits = _limits(terms, records, len(curves))
     tariff = read_tariff(terms.accounting, terms.rate, terms.call, _options(curves))
     market = Market(curves, limits, tariff)
-    pool = _in_market_units(given, tariff)
+    pool = in_market_units(given, tariff)
     if market.total_floor > pool:
         raise BudgetTooSmall(market.total_floor * tariff.unit, given)
     deviations = _deviations(terms.overrun) if tariff.accounting == "expected" else 0.0
@@ -115,7 +115,7 @@ def _options(curves: Curves) -> npt.NDArray[np.intp]:
     return counts
 
 
-def _in_market_units(budget: float, tariff: Tariff) -> float:
+def in_market_units(budget: float, tariff: Tariff) -> float:
     """The pool in units of the market. Reserved tokens are whole, so only a whole number of them can be spent."""
     if tariff.unit == 1.0:
         return float(np.floor(budget)) if tariff.plain else budget

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +25,7 @@ _JUST_BELOW = 1.0 - 2.0**-38  # of the price: past the low end of its bracket
 _SMALLEST = 2.0**-1060  # value/token; grid points near the smallest floats are this far apart
 _DEMAND_RTOL = 1e-12  # what rounding may do to a sum of demands
 _SAME = 2.0**-50  # of the price: what a change of unit and back may do to it
-_PRICED = ("allocate", "exact")  # policies whose allocation a price explains
+_PRICED = ("allocate", "allocate_groups", "exact")  # policies whose allocation a price explains
 
 
 class Reason(Enum):
@@ -39,12 +39,20 @@ class Reason(Enum):
     NOT_CHOSEN = "the policy did not choose it"
 
 
-class Bound(NamedTuple):
-    """A dual value, which no allocation exceeds, and what it is the dual of."""
+class Bound:
+    """A dual value, which no allocation exceeds, and what it is the dual of.
 
-    value: float
-    price: float
-    market: Market
+    own_prices : price at which each query buys, (n,), where that is not one price for all.
+    """
+
+    own_prices: Array | None = None
+
+    def __init__(self, value: float, price: float, market: Market):
+        self.value, self.price, self.market = value, price, market
+
+    def recomputed(self, pool: float) -> float:
+        """The dual value at a pool, budget units. O(n)."""
+        return self.market.dual_bound(self.price, pool)
 
 
 def bound_at(market: Market, price: float, budget: float) -> Bound:
@@ -130,13 +138,14 @@ class Allocation:
         """Why each query got what it got, n of them. O(n)."""
         market, pool = self._problem.market, self._pool
         entry, least = market.entry_prices, market.cheapest_useful
-        price = self.price * self._problem.unit
+        price = self._bound.own_prices
+        if price is None:
+            price = np.full(len(self), self.price * self._problem.unit)
         codes = np.full(len(self), Reason.CROWDED_OUT, dtype=object)
         codes[entry <= price] = Reason.PRICED_OUT
         codes[least - market.least > pool - market.total_floor] = Reason.TOO_DEAR
         codes[entry <= 0.0] = Reason.WORTHLESS
-        if np.isnan(price):
-            codes[:] = Reason.NOT_CHOSEN
+        codes[np.isnan(price)] = Reason.NOT_CHOSEN
         codes[self.funded] = Reason.FUNDED
         listed: list[Reason] = codes.tolist()
         return listed
@@ -202,13 +211,15 @@ class Allocation:
 
     def _audit_bound(self) -> None:
         bound = self._bound
-        value = max(bound.market.dual_bound(bound.price, self._pool), self.utility)
+        value = max(bound.recomputed(self._pool), self.utility)
         kept = abs(self.upper_bound - value) <= UTILITY_RTOL * abs(value)
         _promise("the upper bound is a dual value", kept, f"{self.upper_bound} against {value}")
         _promise("no utility exceeds the upper bound", self.gap >= 0, f"the gap is {self.gap}")
 
     def _audit_price(self) -> None:
         market, pool = self._problem.market, self._pool
+        if self._bound.own_prices is not None:
+            return
         if self.status is Status.PRICED:
             best, value = market.surplus(self.price * self._problem.unit), self.utility - self.price * self.spent
             kept = abs(best - value) <= UTILITY_RTOL * max(abs(self.utility), abs(best))

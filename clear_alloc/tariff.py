@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from clear_alloc.curves import Accounting, Array, judged_accounting
-from clear_alloc.curves.columns import MAX_TOKENS, check, column
+from clear_alloc.curves.columns import MAX_TOKENS, as_given, at_least, check, column
 from clear_alloc.errors import InvalidArgument
 
 __all__ = ["Tariff", "call_cost", "read_tariff"]
@@ -64,34 +64,52 @@ def read_tariff(
 
 def _read(argument: str, values: RatesLike, lengths: npt.NDArray[np.intp], least: float) -> Array:
     n = len(lengths)
-    if np.ndim(values) == 0 or (not _ragged(values) and np.ndim(values) == 1):  # type: ignore[arg-type]
+    if not _ragged(values):
         flat = column(argument, values)  # type: ignore[arg-type]
         _check(argument, flat, least)
         if len(flat) not in (1, n):
             found = f"of length {len(flat)}"
             raise InvalidArgument(argument, found, f"length {n} or a scalar", "pass one per query")
         return np.broadcast_to(flat, n)[:, None]
-    rows = [np.atleast_1d(np.asarray(entry, dtype=np.float64)) for entry in values]  # type: ignore[union-attr]
+    rows = [_entry(argument, entry, row) for row, entry in enumerate(values)]  # type: ignore[arg-type, union-attr]
     if len(rows) != n:
         raise InvalidArgument(argument, f"of length {len(rows)}", f"length {n}", "pass one entry per query")
-    out = np.full((n, int(lengths.max(initial=1))), np.nan)
-    for place, row in enumerate(rows):
-        if len(row) not in (1, int(lengths[place])):
-            allowed = f"one number, or {int(lengths[place])}: one per option"
-            raise InvalidArgument(argument, f"of length {len(row)}", allowed, "match the menu's options", place)
-        try:
-            _check(argument, row, least)
-        except InvalidArgument as error:
-            raise InvalidArgument(argument, error.value, error.allowed, error.remedy, place) from None
-        out[place, :] = row[0] if len(row) == 1 else np.nan
-        out[place, : len(row)] = row
+    own = np.fromiter((len(row) for row in rows), dtype=np.intp, count=n)
+    good = (own == 1) | (own == lengths)
+    if not good.all():
+        row = int(np.argmin(good))
+        allowed = f"one number, or {int(lengths[row])}: one per option"
+        raise InvalidArgument(argument, f"of length {own[row]}", allowed, "match the menu's options", row)
+    try:
+        flat = column(argument, np.concatenate(rows))
+        _check(argument, flat, least)
+    except InvalidArgument as error:  # the flat position means nothing to the caller: name the query
+        row = int(np.searchsorted(np.cumsum(own), error.row or 0, side="right"))
+        raise InvalidArgument(argument, error.value, error.allowed, error.remedy, row) from None
+    k = int(lengths.max())
+    out = np.full((n, k), np.nan)
+    out[np.arange(k) < own[:, None]] = flat
+    out[own == 1] = out[own == 1, :1]
     return out
 
 
-def _ragged(values: RatesLike) -> bool:
-    if isinstance(values, (list, tuple)):
-        return any(np.ndim(entry) for entry in values)
-    return np.ndim(values) == 2  # type: ignore[arg-type]
+def _ragged(values: object) -> bool:
+    """Whether some query has a list of its own."""
+    if isinstance(values, np.ndarray) and values.dtype != object:
+        return values.ndim > 1
+    return isinstance(values, (list, tuple, np.ndarray)) and any(
+        isinstance(entry, (list, tuple)) or getattr(entry, "ndim", 0) > 0 for entry in values
+    )
+
+
+def _entry(argument: str, entry: npt.ArrayLike, row: int) -> npt.NDArray[Any]:
+    try:
+        array = np.atleast_1d(as_given(entry))
+    except ValueError:
+        array = np.empty((0, 0))
+    if array.ndim != 1:
+        raise InvalidArgument(argument, entry, "a number, or one per option", "pass a flat list", row)
+    return array
 
 
 def _check(argument: str, values: Array, least: float) -> None:
@@ -100,7 +118,11 @@ def _check(argument: str, values: Array, least: float) -> None:
 
 
 def _spread(columns: Array, k: int) -> Array:
-    return np.repeat(columns, k, axis=1) if columns.shape[1] == 1 else columns[:, :k]
+    """The first k columns; a single one counts for all, and a menu that lost its neighbours may be wider."""
+    if columns.shape[1] == 1:
+        return np.repeat(columns, k, axis=1)
+    missing = max(k - columns.shape[1], 0)
+    return np.pad(columns[:, :k], ((0, 0), (0, missing)), constant_values=np.nan)
 
 
 def call_cost(
@@ -118,12 +140,36 @@ def call_cost(
     >>> ca.call_cost([1000, 3000], 3e-6, cached_tokens=[0, 2000], cached_rate=0.3e-6)
     array([0.003 , 0.0036])
     """
-    prompt, cached = np.asarray(prompt_tokens, dtype=np.float64), np.asarray(cached_tokens, dtype=np.float64)
-    both = np.broadcast_arrays(np.atleast_1d(prompt), np.atleast_1d(cached))
-    check("prompt_tokens", both[0], np.isfinite(both[0]) & (both[0] >= 0), "finite and >= 0 tokens", "count again")
-    good = (both[1] >= 0) & (both[1] <= both[0])
-    check("cached_tokens", both[1], good, "0 to prompt_tokens", "cached tokens are part of the prompt")
-    rate = np.asarray(prompt_rate, dtype=np.float64)
-    low = rate if cached_rate is None else np.asarray(cached_rate, dtype=np.float64)
+    given = {
+        "prompt_tokens": prompt_tokens,
+        "prompt_rate": prompt_rate,
+        "cached_tokens": cached_tokens,
+        "cached_rate": prompt_rate if cached_rate is None else cached_rate,
+    }
+    amounts = [_amounts(argument, values) for argument, values in given.items()]
+    try:
+        prompt, rate, cached, low = np.broadcast_arrays(*amounts)
+    except ValueError:
+        shapes = ", ".join(str(array.shape) for array in amounts)
+        allowed = "as long as the other arguments, or a scalar"
+        raise InvalidArgument("prompt_tokens", f"one of shapes {shapes}", allowed, "pass one per query") from None
+    above = np.argwhere(cached > prompt)
+    if len(above):
+        value, row = cached[tuple(above[0])], int(above[0][0]) if prompt.ndim else None
+        remedy = "cached tokens are part of the prompt"
+        raise InvalidArgument("cached_tokens", value, "0 to prompt_tokens", remedy, row)
     cost: Array = (prompt - cached) * rate + cached * low
     return cost
+
+
+def _amounts(argument: str, values: npt.ArrayLike) -> Array:
+    """Numbers >= 0 in an array of any shape."""
+    try:
+        raw = as_given(values)
+    except ValueError as error:
+        raise InvalidArgument(argument, values, "numbers, one per query", "pass a flat list") from error
+    try:
+        return at_least(argument, raw.ravel(), 0.0, "tokens or money per token").reshape(raw.shape)
+    except InvalidArgument as error:
+        row = None if error.row is None or not raw.ndim else error.row * len(raw) // raw.size
+        raise InvalidArgument(argument, error.value, error.allowed, error.remedy, row) from None

@@ -23,7 +23,7 @@ ORDER = [
     ["price"],
     ["whole"],
     ["plan"],
-    ["between", "core", "dynamic"],
+    ["between", "combine", "core", "dynamic"],
     ["overrun"],
     ["simple"],
     ["problem"],
@@ -31,6 +31,7 @@ ORDER = [
     ["solve"],
     ["allocate"],
     ["baselines"],
+    ["groups"],
     ["frontier"],
     ["extras"],
     ["schema"],
@@ -39,7 +40,7 @@ ORDER = [
     ["plots"],
     ["cli"],
 ]
-PLANNED = ["groups", "online", "ledger", "serving", "predict"]
+PLANNED = ["online", "ledger", "serving", "predict"]
 FLOOR = {room: floor for floor, rooms in enumerate(ORDER) for room in rooms}
 DEFERRED = {("cli", "cli")}  # typer is an extra: its absence must give a sentence, not a traceback
 HEAVY = ["cvxpy", "matplotlib", "typer", "rich", "pyarrow", "pandas", "polars", "narwhals", "pytest", "hypothesis"]

@@ -170,7 +170,9 @@ class Residual(Smooth):
         square = self.whole.expected_square(end) - self.whole.expected_square(self.spent)
         more = self.whole.expected_cost(end) - self.whole.expected_cost(self.spent)
         second = (square - 2.0 * self.spent * more) * self._scale
-        return np.sqrt(np.maximum(second - self.expected_cost(tokens) ** 2, 0.0))
+        # Late in a wide curve rounding is all that is left of it: nothing between 0 and b varies more than this.
+        mean = self.expected_cost(tokens)
+        return np.sqrt(np.clip(second - mean**2, 0.0, mean * (np.asarray(tokens, dtype=np.float64) - mean)))
 
     def hazard(self, tokens: npt.ArrayLike) -> Array:
         """Value per token still expected to be burned, at the margin of a further cap. O(n)."""

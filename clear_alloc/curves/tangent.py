@@ -19,11 +19,17 @@ def steepest_chord(side: Charged, origin: Array, value: Array, start: Array, sto
     slope is the marginal value there and the end the origin. O(n) per step, about 8 steps.
     Dinkelbach 1967: the best cap at the slope of the last best cap is steeper still, until nothing moves.
     """
-    end, slope, paid = stop.copy(), np.zeros(len(stop)), side.charge(origin)
-    for _ in range(_STEPS):
-        run = side.charge(end) - paid
+    slope, paid = np.zeros(len(stop)), side.charge(origin)
+
+    def chord_to(cap: Array) -> Array:
+        run = side.charge(cap) - paid
         with np.errstate(divide="ignore", invalid="ignore"):
-            chord = np.where(run > 0, (side.curves.utility(end) - value) / run, 0.0)
+            return np.where(run > 0, (side.curves.utility(cap) - value) / run, 0.0)
+
+    # From the better end: between those of a wide curve lie more magnitudes than there are steps.
+    end = np.where(chord_to(start) > chord_to(stop), start, stop)
+    for _ in range(_STEPS):
+        chord = chord_to(end)
         steeper = chord > slope
         if not steeper.any():
             break

@@ -1,20 +1,12 @@
 """Rollouts, curves and caps on disk, as JSONL, CSV or Parquet by suffix, judged by `clear_alloc.schema`."""
 
 from clear_alloc.files.atomic import replacing
-from clear_alloc.files.contents import (
-    CurveFile,
-    RolloutTable,
-    read_caps,
-    read_curves,
-    read_rollouts,
-    rollout_table,
-    write_caps,
-    write_curves,
-    write_rollouts,
-)
+from clear_alloc.files.caps import read_caps, write_caps
+from clear_alloc.files.curve_file import CurveFile, read_curves, write_curves
 from clear_alloc.files.formats import Pick, write_columns
 from clear_alloc.files.judged import json_objects, judge_rows, read_judged
 from clear_alloc.files.refusals import Refusals, Skipped
+from clear_alloc.files.rollouts import RolloutTable, read_rollouts, rollout_table, write_rollouts
 
 __all__ = [
     "CurveFile",

@@ -10,13 +10,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import BaseModel
 
 from clear_alloc.errors import BadRow, InvalidArgument
 from clear_alloc.extras import optional
 from clear_alloc.files.atomic import replacing
 from clear_alloc.files.refusals import Refusals
-from clear_alloc.schema import LISTS, TEXTS
+from clear_alloc.schema import AMOUNTS, LISTS, TEXTS
 
 __all__ = [
     "CSV",
@@ -28,6 +30,8 @@ __all__ = [
     "json_lines",
     "parquet_table",
     "table_rows",
+    "unfolded",
+    "whole_or_none",
     "write_columns",
 ]
 
@@ -125,7 +129,7 @@ def _value(name: str, text: str) -> object:
     # What doesn't spell a value stays text, for the schema to refuse by its name.
     if name in TEXTS or "_" in text:  # Python reads 1_000 as a number, nobody else does
         return text
-    if name in LISTS:
+    if name in LISTS or (name in AMOUNTS and text.startswith("[")):
         return _parsed_list(text)
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
@@ -140,6 +144,12 @@ def _parsed_list(text: str) -> object:
         return json.loads(text)
     except ValueError:
         return text
+
+
+def unfolded(name: str, value: object) -> object:
+    """The list that JSON text in a column of lists spells; any other value as it is."""
+    folded = name in LISTS | AMOUNTS and isinstance(value, str) and value.startswith("[")
+    return _parsed_list(value) if folded else value  # type: ignore[arg-type]
 
 
 def parquet_table(path: Path, model: type[BaseModel], pick: Pick | None = None) -> Any:
@@ -207,5 +217,20 @@ def _cell(value: object) -> object:
 def _write_parquet(stream: BinaryIO, columns: Columns) -> None:
     parquet = optional("pyarrow.parquet", "cli", "writing Parquet")
     arrow = optional("pyarrow", "cli", "writing Parquet")
-    table = arrow.table({name: arrow.array(values) for name, values in columns.items()})
+    table = arrow.table({name: arrow.array(_of_one_type(values)) for name, values in columns.items()})
     parquet.write_table(table, stream)
+
+
+def _of_one_type(values: Sequence[Any]) -> Sequence[Any]:
+    """Numbers among lists as lists of one; lists inside lists as JSON text, as in CSV."""
+    lists = [value for value in values if isinstance(value, list)]
+    if any(isinstance(part, list) for value in lists for part in value):
+        return [None if value is None else json.dumps(value) for value in values]
+    if lists:
+        return [value if value is None or isinstance(value, list) else [value] for value in values]
+    return values
+
+
+def whole_or_none(values: npt.NDArray[Any]) -> list[int | None]:
+    """Whole numbers as a column to write, None for NaN."""
+    return [None if np.isnan(value) else int(value) for value in values]

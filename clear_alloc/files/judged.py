@@ -12,21 +12,30 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ValidationError
 
-from clear_alloc.errors import BadRow
 from clear_alloc.extras import optional
-from clear_alloc.files.formats import CSV, PARQUET, Pick, format_of, json_lines, parquet_table, table_rows
+from clear_alloc.files.formats import (
+    CSV,
+    PARQUET,
+    Pick,
+    format_of,
+    json_lines,
+    parquet_table,
+    table_rows,
+    unfolded,
+)
 from clear_alloc.files.refusals import Refusals
-from clear_alloc.schema import LISTS, TEXTS, Column, refusal, suspects
+from clear_alloc.schema import AMOUNTS, LISTS, TEXTS, Column, refusal, suspects
 
-__all__ = ["Judged", "check_unique", "json_objects", "judge_rows", "read_judged"]
+__all__ = ["Judged", "json_objects", "judge_rows", "read_judged"]
 
 
 class Judged(NamedTuple):
     """Rows that passed.
 
     source : name of the file.
-    columns : one array of shape (n,) per field of the model. Names (str) and lists (tuple) are in object
-        arrays; all else is float64, NaN where absent, and exact, since counts end at 2**53.
+    columns : one array of shape (n,) per field of the model. Names (str), lists (tuple) and amounts (float or
+        tuple) are in object arrays, None where absent; all else is float64, NaN where absent, and exact, since
+        counts end at 2**53.
     rows : number of each row as a person counts it, shape (n,).
     """
 
@@ -115,7 +124,7 @@ def _judge(
 
 
 def _array(name: str, values: list[Any]) -> npt.NDArray[Any]:
-    if name in TEXTS | LISTS:
+    if name in TEXTS | LISTS | AMOUNTS:
         array = np.empty(len(values), dtype=object)
         array[:] = values
         return array
@@ -154,7 +163,8 @@ def _column(chunked: Any) -> Column:
 
 def _cells(table: Any, places: npt.NDArray[np.intp]) -> Iterator[dict[str, Any]]:
     for batch in table.take(places).to_batches(max_chunksize=8192):
-        yield from batch.to_pylist()
+        for row in batch.to_pylist():
+            yield {name: unfolded(name, value) for name, value in row.items()}
 
 
 def _converted(name: str, default: object, column: Column | None, n: int) -> npt.NDArray[Any]:
@@ -164,16 +174,13 @@ def _converted(name: str, default: object, column: Column | None, n: int) -> npt
     if name in TEXTS:
         values = column.values if column else np.full(n, None)
         return values.astype(str).astype(object) if values.dtype.kind in "iu" else values.astype(object)
+    if name in AMOUNTS:
+        amounts = np.full(n, None, dtype=object)
+        if column is not None and column.values.dtype.kind in "iuf":
+            there = np.flatnonzero(~column.missing)
+            amounts[there] = column.values[there].astype(np.float64)
+        return amounts
     blank = np.full(n, default if isinstance(default, float) else np.nan)
     if column is None or column.values.dtype.kind not in "iufb":
         return blank
     return np.where(column.missing, blank, column.values.astype(np.float64))
-
-
-def check_unique(judged: Judged, name: str) -> None:
-    """`BadRow` for the first row whose name in column `name` stands in an earlier row too."""
-    first: dict[str, int] = {}
-    for number, value in zip(judged.rows, judged.columns[name], strict=True):
-        if first.setdefault(value, number) != number:
-            reason = f"{name} {value!r} is already in row {first[value]}; rename or remove one of them"
-            raise BadRow(judged.source, number, reason)

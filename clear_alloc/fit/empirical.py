@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
+from clear_alloc.curves import Menu
 from clear_alloc.fit.rollouts import Array, Ints, Rollouts
 
 __all__ = ["Arrivals", "arrivals_of", "pooled_arrivals"]
@@ -15,21 +17,32 @@ class Arrivals(NamedTuple):
     """Right answers in order of query and length, one entry per distinct length of a query.
 
     owner : number of the query. at : token. share : of the query's rollouts that are right by then, in (0, 1].
+    burned, deviation : mean and standard deviation of min(length, at) over all its rollouts, right or wrong, token.
     """
 
     owner: Ints
     at: Array
     share: Array
+    burned: Array
+    deviation: Array
 
     def lists(self, queries: int) -> tuple[list[Array], list[Array]]:
         """Lengths and shares query by query; a query without a right answer has the one entry (0, 0)."""
+        at, share = self._split(queries, self.at, self.share)
+        return at, share
+
+    def menu(self, queries: int, weight: npt.ArrayLike = 1.0) -> Menu:
+        """The same as a menu that knows what each cap is expected to burn."""
+        at, share, burned, deviation = self._split(queries, self.at, self.share, self.burned, self.deviation)
+        return Menu(at, share, weight, expected=burned, deviation=deviation)
+
+    def _split(self, queries: int, *columns: Array) -> list[list[Array]]:
         never = np.setdiff1d(np.arange(queries), self.owner)
         owner = np.concatenate([never, self.owner])
         order = np.argsort(owner, kind="stable")
-        nothing = np.zeros(len(never))
-        at, share = (np.concatenate([nothing, column])[order] for column in (self.at, self.share))
         cuts = np.searchsorted(owner[order], np.arange(1, queries))
-        return np.split(at, cuts), np.split(share, cuts)
+        nothing = np.zeros(len(never))
+        return [np.split(np.concatenate([nothing, column])[order], cuts) for column in columns]
 
     def by(self, tokens: Array) -> Array:
         """Share right by `tokens`, any shape, of the first query alone: the step function. O(tokens log arrivals)."""
@@ -44,6 +57,8 @@ def arrivals_of(data: Rollouts) -> Arrivals:
     on, evenly, to those of its query that went on beyond the cap. Answers wrong by then are finished and get none of
     it; in the estimate with two outcomes (Kaplan & Meier 1958) they would wait for ever, and would. Beyond the last
     cap nobody is left to tell: what still waits there counts as not right.
+
+    Tokens burned follow from the same parts: the restricted mean of Kaplan and Meier's survival of all completions.
     """
     order = np.lexsort((data.censored, data.tokens, data.query))  # at a tie the answer comes before the cap
     query, tokens = data.query[order], data.tokens[order]
@@ -56,11 +71,12 @@ def arrivals_of(data: Rollouts) -> Arrivals:
     handed = np.where(stopped & (waiting > 1), -np.log1p(-1.0 / np.maximum(waiting, 2.0)), 0.0)
     worth = np.exp(_within(handed, query) - handed) / n[query]
     share = np.minimum(_within(np.where(right, worth, 0.0), query), 1.0)
+    burned, deviation = _burned(query, tokens, np.where(stopped, 0.0, worth))
     # Of right answers of one length, the last carries them all.
     rows = np.flatnonzero(right)
     query, tokens, share = query[rows], tokens[rows], share[rows]
     last = np.append((query[1:] != query[:-1]) | (tokens[1:] != tokens[:-1]), True)[: len(rows)]
-    return Arrivals(query[last], tokens[last], share[last])
+    return Arrivals(query[last], tokens[last], share[last], burned[rows][last], deviation[rows][last])
 
 
 def pooled_arrivals(data: Rollouts) -> Arrivals:
@@ -68,10 +84,26 @@ def pooled_arrivals(data: Rollouts) -> Arrivals:
     return arrivals_of(Rollouts([0], np.zeros_like(data.query), data.tokens, data.right, data.cap))
 
 
+def _burned(query: Ints, tokens: Array, ended: Array) -> tuple[Array, Array]:
+    """Mean and standard deviation of min(length, own length), row by row; `ended` is the part that ends at a row."""
+    # Beyond the query's shortest, which all of them burn: a query of one length has a deviation of 0 and no rounding.
+    shortest = tokens[_first(query)]
+    beyond = tokens - shortest
+    longer = np.maximum(1.0 - _within(ended, query), 0.0)
+    mean = _within(ended * beyond, query) + beyond * longer
+    square = _within(ended * beyond**2, query) + beyond**2 * longer
+    deviation = np.sqrt(np.maximum(square - mean**2, 0.0))
+    return np.minimum(shortest + mean, tokens), deviation
+
+
 def _within(values: Array, query: Ints) -> Array:
     # Running sum within each run of equal queries.
     total = np.cumsum(values)
-    first = np.append(True, query[1:] != query[:-1])
-    before = (total - values)[first]
-    running: Array = total - before[np.cumsum(first) - 1]
+    running: Array = total - (total - values)[_first(query)]
     return running
+
+
+def _first(query: Ints) -> Ints:
+    # Row by row, the first row of its run of equal queries.
+    starts = np.flatnonzero(np.append(True, query[1:] != query[:-1]))
+    return np.repeat(starts, np.diff(starts, append=len(query)))

@@ -99,9 +99,8 @@ def _empirical(data: Rollouts, weights: npt.ArrayLike) -> tuple[FittedCurves, Fa
     mean = (right + 0.5) / (finished + 1.0)
     error = np.sqrt(mean * (1.0 - mean) / (finished + 2.0))
     note = "nothing is shrunk towards the pool: a query never solved has a curve of 0, one always solved reaches 1"
-    return Menu(*arrivals_of(data).lists(len(data.ids)), weights), Facts(
-        pooled, solvability_error=error, notes=(note,)
-    )
+    menu = arrivals_of(data).menu(len(data.ids), weights)
+    return menu, Facts(pooled, solvability_error=error, notes=(note,))
 
 
 def _paper(data: Rollouts, weights: npt.ArrayLike) -> tuple[FittedCurves, Facts]:

@@ -13,9 +13,11 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel
 
-from clear_alloc.schema.rows import EVERY_PARAMETER, PARAMETERS, QueryRow
+from clear_alloc.schema.kinds import LEAST, MOST
+from clear_alloc.schema.queries import EVERY_PARAMETER, PARAMETERS, QueryRow
+from clear_alloc.schema.rows import REASONS
 
-__all__ = ["LISTS", "TEXTS", "WHOLE", "Column", "suspects"]
+__all__ = ["AMOUNTS", "LISTS", "TEXTS", "WHOLE", "Column", "suspects"]
 
 
 class Column(NamedTuple):
@@ -25,9 +27,10 @@ class Column(NamedTuple):
     missing: npt.NDArray[np.bool_]
 
 
-WHOLE = frozenset({"tokens", "cap", "min_tokens", "max_tokens", "correct", "choice"})
-LISTS = frozenset({"costs", "values"})
-TEXTS = frozenset({"id", "query_id", "custom_id", "family"})
+WHOLE = frozenset({"tokens", "cap", "min_tokens", "max_tokens", "fallback", "correct", "choice"})
+LISTS = frozenset({"costs", "values", "expected", "deviation", "levels"})
+AMOUNTS = frozenset(LEAST)  # one number, or a list of them
+TEXTS = frozenset({"id", "query_id", "custom_id", "family", "group", "name", "parent", "reason"})
 
 # numpy kinds of column whose values the models take: text or whole numbers as names, booleans as correct, ...
 _KINDS = {**dict.fromkeys(TEXTS, "Oiu"), "correct": "iufb", "funded": "b", **dict.fromkeys(LISTS, "")}
@@ -50,10 +53,8 @@ def suspects(model: type[BaseModel], columns: Mapping[str, Column]) -> npt.NDArr
             )
         elif field.is_required():
             doubt[:] = True
-    doubt |= _at_odds(columns, "min_tokens", "max_tokens", np.greater) | _at_odds(
-        columns, "tokens", "cap", np.greater
-    )
-    doubt |= _at_odds(columns, "threshold", "width", _lost_in)
+    for one, other, clash in _RIVALS:
+        doubt |= _at_odds(columns, one, other, clash)
     return doubt | _family_doubts(columns, n) if issubclass(model, QueryRow) else doubt
 
 
@@ -72,16 +73,28 @@ def _lost_in(threshold: npt.NDArray[Any], width: npt.NDArray[Any]) -> npt.NDArra
     return lost
 
 
+_RIVALS: tuple[tuple[str, str, Clash], ...] = (
+    ("min_tokens", "max_tokens", np.greater),
+    ("fallback", "max_tokens", np.greater),
+    ("tokens", "cap", np.greater),
+    ("threshold", "width", _lost_in),
+)
+
+
 def _out_of_bounds(name: str, values: npt.NDArray[Any], bounds: list[Any]) -> npt.NDArray[np.bool_]:
     if values.dtype.kind not in _KINDS.get(name, "iuf"):
         return np.ones(len(values), dtype=bool)
     if values.dtype.kind == "O":
-        return np.fromiter((type(v) is not str or not v for v in values), dtype=bool, count=len(values))
+        known = REASONS if name == "reason" else None
+        good = (type(v) is str and v and (known is None or v in known) for v in values)
+        return ~np.fromiter(map(bool, good), dtype=bool, count=len(values))
     if name in TEXTS:
-        return np.zeros(len(values), dtype=bool)
+        return np.full(len(values), name == "reason")
     bad: npt.NDArray[np.bool_] = ~np.isfinite(values)
     if name in WHOLE:
         bad |= values != np.rint(values)
+    if name in AMOUNTS:  # whose bounds stand on each number, not on the field
+        bad |= (values < LEAST[name]) | (values > MOST)
     for bound in bounds:
         for test, passes in _TESTS.items():
             if (limit := getattr(bound, test, None)) is not None:

@@ -1,0 +1,47 @@
+"""Granted caps on disk: what a gateway or an evaluation harness reads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from clear_alloc.files.formats import write_columns
+from clear_alloc.files.judged import read_judged
+from clear_alloc.files.names import check_ids, check_unique
+from clear_alloc.result import Allocation
+from clear_alloc.schema import CapRow
+
+__all__ = ["read_caps", "write_caps"]
+
+Path = str | os.PathLike[str]
+
+
+def read_caps(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """Granted caps, arrays (n,), and why.
+
+    `query_id` (str), `tokens` (int64), `funded` (bool), `choice` (int64, or -1), `reason` (the name of a `Reason` in
+    small letters, or None) and `charge` (float64, budget units, or NaN); older files have neither of the last two.
+    """
+    judged = read_judged(path, CapRow)
+    check_unique(judged, "query_id")
+    columns = judged.columns
+    choice = np.where(np.isnan(columns["choice"]), -1, columns["choice"]).astype(np.int64)
+    tokens, funded = columns["tokens"].astype(np.int64), columns["funded"].astype(bool)
+    told = {name: columns[name] for name in ("reason", "charge")}
+    return {"query_id": columns["query_id"], "tokens": tokens, "funded": funded, "choice": choice, **told}
+
+
+def write_caps(path: Path, result: Allocation, ids: Sequence[str]) -> None:
+    """Write an allocation, one row per query; `choice` only where it holds menus. Columns as `read_caps` has them."""
+    check_ids(ids, len(result.tokens))
+    columns = {"query_id": [str(name) for name in ids], "tokens": result.tokens.tolist()}
+    columns["funded"] = result.funded.tolist()
+    if result.choice is not None:
+        columns["choice"] = result.choice.tolist()
+    columns["reason"] = [reason.name.lower() for reason in result.reasons]
+    columns["charge"] = result.charges.tolist()
+    write_columns(path, columns)
