@@ -2,43 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
-from typing import Any, TypedDict, Unpack
+from typing import Unpack
 
 import numpy as np
 import numpy.typing as npt
 
-from clear_alloc.curves import Accounting, Array
+from clear_alloc.curves import Array
 from clear_alloc.dynamic import exact_grant, table_cells
 from clear_alloc.errors import InvalidArgument, NotSupported, TooLarge
 from clear_alloc.market import Market
 from clear_alloc.overrun import margin_of, settled
 from clear_alloc.plan import Grant, charges_of
-from clear_alloc.problem import CurvesLike, Terms, read_problem
+from clear_alloc.problem import CurvesLike, Terms, TermsGiven, read_problem
 from clear_alloc.result import Allocation, allocation_of
 from clear_alloc.simple import grant_within, proportional_grant, uniform_grant
 from clear_alloc.solve import certified
-from clear_alloc.tariff import RatesLike
 
 __all__ = ["cutoff_plus_pad", "exact", "proportional", "uniform"]
 
 MOST_CELLS = 2e8  # table cells of the exact programme: seconds of NumPy
 _PADS = 96  # pads tried, evenly spaced on a logarithmic scale
-
-
-class TermsGiven(TypedDict, total=False):
-    """Keyword arguments of `allocate`, which every baseline takes too; `price` and `start` excepted."""
-
-    accounting: Accounting
-    overrun: float
-    min_tokens: npt.ArrayLike
-    max_tokens: npt.ArrayLike | None
-    levels: object
-    fallback: npt.ArrayLike
-    rate: RatesLike | None
-    call: RatesLike | None
-    ids: Iterable[Any] | None
 
 
 def uniform(curves: CurvesLike, budget: float, **options: Unpack[TermsGiven]) -> Allocation:

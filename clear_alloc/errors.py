@@ -47,13 +47,13 @@ class InvalidArgument(ClearAllocError, ValueError):
 class BudgetTooSmall(ClearAllocError, ValueError):
     """What must be paid in any case costs more than the budget.
 
-    required, budget : budget units. what : the floors that don't fit, and of whom.
+    required, budget : in `unit`. what : the floors that don't fit, and of whom.
     """
 
-    def __init__(self, required: float, budget: float, what: str = "min_tokens"):
+    def __init__(self, required: float, budget: float, what: str = "min_tokens", unit: str = "tokens"):
         self.required, self.budget, self.what = required, budget, what
         super().__init__(
-            f"{what} sum to {required:,.15g} tokens but the budget is {budget:,.15g}; "
+            f"{what} sum to {required:,.15g} {unit} but the budget is {budget:,.15g}; "
             f"lower {what.split(' in ')[0].split(' together')[0]} or raise the budget"
         )
 

@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from clear_alloc.curves import Array, Charged, Curves, Menu, Mixed, ShiftedSurge, Smooth, steepest_chord
+from clear_alloc.curves import Array, Charged, Curves, LognormalArrival, Menu, Mixed, Smooth, steepest_chord
 from clear_alloc.errors import InvalidArgument
 from clear_alloc.limits import Limits
 from clear_alloc.options import MenuSide, Options, options_of_levels, options_of_menus
@@ -283,7 +283,7 @@ def _sides(curves: Curves) -> tuple[Smooth, Menu, Index, Index]:
     """The smooth curves, the menus, and the rows of the column where each stand."""
     none, every = np.empty(0, dtype=np.intp), np.arange(len(curves))
     if isinstance(curves, Menu):
-        return ShiftedSurge([], [], []), curves, none, every
+        return LognormalArrival([], [], []), curves, none, every  # of the smooth families, one that knows all costs
     if isinstance(curves, Mixed):
         for menus, rows in curves.pieces:
             if isinstance(menus, Menu):

@@ -46,6 +46,8 @@ def settled(market: Market, pool: float, deviations: float, rule: Callable[[floa
         raise BudgetTooSmall(
             market.tariff.unit * (market.total_floor + margin_of(market, floors, deviations)),
             market.tariff.unit * pool,
+            "min_tokens and their margin",
+            market.tariff.counted_in,
         )
     best, own, low, high = floors, pool, market.total_floor, pool
     for _ in range(_ROUNDS):

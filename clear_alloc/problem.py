@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from statistics import NormalDist
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 
-from clear_alloc.curves import MAX_TOKENS, CurveRecord, Curves, Menu, Mixed, from_records
+from clear_alloc.curves import MAX_TOKENS, Accounting, CurveRecord, Curves, Menu, Mixed, from_records
 from clear_alloc.errors import BudgetTooSmall, InvalidArgument
 from clear_alloc.limits import Limits, read_limits, whole_column
 from clear_alloc.market import Market
 from clear_alloc.tariff import RatesLike, Tariff, read_tariff
 
-__all__ = ["CurvesLike", "Problem", "Terms", "in_market_units", "judged_budget", "read_problem"]
+__all__ = ["CurvesLike", "Problem", "Terms", "TermsGiven", "in_market_units", "judged_budget", "read_problem"]
 
 CurvesLike = Curves | Sequence[CurveRecord]
 
@@ -32,6 +32,20 @@ class Terms(NamedTuple):
     rate: RatesLike | None = None
     call: RatesLike | None = None
     ids: Iterable[Any] | None = None
+
+
+class TermsGiven(TypedDict, total=False):
+    """Keyword arguments of `allocate`, which every baseline takes too; `price` and `start` excepted."""
+
+    accounting: Accounting
+    overrun: float
+    min_tokens: npt.ArrayLike
+    max_tokens: npt.ArrayLike | None
+    levels: object
+    fallback: npt.ArrayLike
+    rate: RatesLike | None
+    call: RatesLike | None
+    ids: Iterable[Any] | None
 
 
 class Problem(NamedTuple):
@@ -72,7 +86,7 @@ def read_problem(curves: CurvesLike, budget: float | None, terms: Terms) -> Prob
     market = Market(curves, limits, tariff)
     pool = in_market_units(given, tariff)
     if market.total_floor > pool:
-        raise BudgetTooSmall(market.total_floor * tariff.unit, given)
+        raise BudgetTooSmall(market.total_floor * tariff.unit, given, unit=tariff.counted_in)
     deviations = _deviations(terms.overrun) if tariff.accounting == "expected" else 0.0
     return Problem(market, given, pool, _names(ids, len(curves)), deviations)
 

@@ -267,8 +267,7 @@ class Allocation:
     @property
     def unit(self) -> str:
         """What the budget is counted in: `token`, or `unit` of `rate` and `call`."""
-        tariff = self._problem.market.tariff
-        return "token" if tariff.unit == 1.0 and tariff.rate is None and tariff.call is None else "unit"
+        return "token" if self._problem.market.tariff.counted_in == "tokens" else "unit"
 
     def __repr__(self) -> str:
         unit = self.unit

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+
 from clear_alloc.between import convex_worth, with_one_between
+from clear_alloc.combine import Box, applied, best_combination, items_of
 from clear_alloc.core import improved_plans
 from clear_alloc.dynamic import exact_grant, table_cells
 from clear_alloc.market import Market
@@ -16,6 +19,8 @@ from clear_alloc.simple import proportional_grant, uniform_grant
 __all__ = ["EXACT_CELLS", "Solved", "certified", "solve"]
 
 EXACT_CELLS = 1e6  # up to this size the integer dynamic programme is as fast as the repair: about 5 ms
+_MOST_MENUS = 2_000  # queries; of more, what a better combination adds is not worth the search
+_WORTH_A_SEARCH = 1e-7  # of the upper bound: a smaller gap is left as it is
 _ROUNDING = 1e-12  # of the pool: what a sum of charges may be off by
 
 
@@ -33,7 +38,8 @@ def solve(market: Market, pool: float, near: float = 0.0) -> Solved:
     grant, own = _best(market, clearing, pool)
     if spent_of(market, grant) > pool:  # by rounding: charges were summed in another order
         grant, _ = _best(market, clearing, pool * (1.0 - _ROUNDING))
-    return Solved(grant, clearing, lowest([bound, *own]))
+    bound = lowest([bound, *own])
+    return Solved(_combined(market, grant, bound, pool), clearing, bound)
 
 
 def certified(market: Market, pool: float, near: float = 0.0) -> tuple[Clearing, Bound]:
@@ -50,6 +56,19 @@ def _best(market: Market, clearing: Clearing, pool: float) -> tuple[Grant, list[
     # Dominance is a promise, so the baselines are always candidates.
     rivals = (uniform_grant(market, pool), proportional_grant(market, pool))
     return max((grant, *rivals), key=lambda g: g.utility), [bound_at(within, own.price, pool)]
+
+
+def _combined(market: Market, grant: Grant, bound: Bound, pool: float) -> Grant:
+    """The best combination of finite choices, where those are all there is and the gap leaves room."""
+    gap = bound.value - grant.utility
+    if len(market.smooth) or len(market) > _MOST_MENUS or gap <= _WORTH_A_SEARCH * bound.value:
+        return grant
+    items = items_of(bound.market, np.ones(len(market)), np.full(len(market), bound.price), gap)
+    if items is None:
+        return grant
+    places = best_combination(Box(pool, charge_rise=bound.price, items=items), gap)
+    rival = grant if places is None else applied(market, grant, items, places)
+    return rival if rival.utility > grant.utility and spent_of(market, rival) <= pool else grant
 
 
 def _within_reach(market: Market, clearing: Clearing, pool: float) -> tuple[Market, Clearing]:

@@ -35,6 +35,11 @@ class Tariff(NamedTuple):
         """Whether a cap is charged as it is."""
         return self.accounting == "reserved" and self.rate is None and self.call is None
 
+    @property
+    def counted_in(self) -> str:
+        """What the caller's budget is counted in, for messages."""
+        return "tokens" if self.unit == 1.0 and self.rate is None and self.call is None else "budget units"
+
     def take(self, rows: npt.NDArray[np.intp]) -> Tariff:
         """The same for some of the queries."""
         rate, call = (None if column is None else column[rows] for column in (self.rate, self.call))

@@ -7,7 +7,6 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from clear_alloc.baselines import TermsGiven
 from clear_alloc.curves import Curves
 from clear_alloc.errors import InvalidArgument
 from clear_alloc.groups.funding import with_shares_funded
@@ -16,7 +15,7 @@ from clear_alloc.groups.settle import Solution, settled_tree
 from clear_alloc.groups.tree import ROOT, Group, Tree, read_tree
 from clear_alloc.plan import charges_of, values_of
 from clear_alloc.price import Clearing, Status
-from clear_alloc.problem import CurvesLike, Problem, Terms, read_problem
+from clear_alloc.problem import CurvesLike, Problem, Terms, TermsGiven, read_problem
 from clear_alloc.result import Allocation, allocation_of
 
 __all__ = ["allocate_groups"]
