@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from clear_alloc.price import Clearing, Status
 from clear_alloc.problem import CurvesLike, Problem, Terms, read_problem
 from clear_alloc.result import Allocation, allocation_of, bound_at
 from clear_alloc.simple import proportional_grant, uniform_grant
-from clear_alloc.solve import certified, solve
+from clear_alloc.solve import certified, roughly, solve
 from clear_alloc.tariff import RatesLike
 
 __all__ = ["allocate"]
@@ -147,7 +148,13 @@ def _with_margin(problem: Problem, near: float) -> Allocation:
     """Expected accounting with a margin; the splits that need no price may keep a smaller one."""
     market, pool, deviations = problem.market, problem.pool, problem.deviations
     grants = [
-        settled(market, pool, deviations, lambda pool: solve(market, pool, near).grant),
+        settled(
+            market,
+            pool,
+            deviations,
+            lambda pool: solve(market, pool, near).grant,
+            partial(roughly, market, near=near),
+        ),
         uniform_grant(market, pool, deviations),
         proportional_grant(market, pool, deviations),
     ]

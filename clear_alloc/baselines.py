@@ -70,7 +70,8 @@ def _baseline(
         raise InvalidArgument("budget", None, "a finite number of tokens, >= 0", "pass the size of the pool")
     problem = read_problem(curves, budget, Terms(**options))
     market, pool, deviations = problem.market, problem.pool, problem.deviations
-    grant = rule(market, pool) if not deviations else settled(market, pool, deviations, partial(rule, market))
+    own = partial(rule, market)
+    grant = own(pool) if not deviations else settled(market, pool, deviations, own, own)
     clearing, bound = certified(market, pool - margin_of(market, grant, deviations))
     return allocation_of(problem, name, grant, clearing, bound)
 

@@ -13,8 +13,9 @@ from clear_alloc.plan import Grant, grant_of, spent_of
 
 __all__ = ["deviation_of", "margin_of", "margin_within", "settled"]
 
-_ROUNDS = 16  # three or so settle it, unless single queries move the margin a lot
-_CLOSE = 1e-3  # of the margin: less than that is not worth another round
+_ROUGH_ROUNDS = 3  # the margin moves by a small part of what the pool moves
+_ROUNDS = 12  # one or two settle it, unless single queries move the margin a lot
+_CLOSE = 2e-3  # of the margin: less than that is not worth another round
 
 
 def deviation_of(market: Market, grant: Grant) -> float:
@@ -36,10 +37,13 @@ def margin_of(market: Market, grant: Grant, deviations: float) -> float:
     return max(min(deviations * deviation_of(market, grant), float(worst) - spent_of(market, grant)), 0.0)
 
 
-def settled(market: Market, pool: float, deviations: float, rule: Callable[[float], Grant]) -> Grant:
+def settled(
+    market: Market, pool: float, deviations: float, rule: Callable[[float], Grant], rough: Callable[[float], Grant]
+) -> Grant:
     """The best grant of `rule` whose charge and margin fit the pool together.
 
-    rule : what to do with a pool. Raises BudgetTooSmall where the floors and their margin don't fit.
+    rule : what to do with a pool. rough : something like it that is faster, to find the neighbourhood of the margin.
+    Raises BudgetTooSmall where the floors and their margin don't fit.
     """
     floors = grant_of(market, market.smooth.floor.copy(), market.menus.base.copy())
     if _left(market, floors, pool, deviations) < 0.0:
@@ -49,7 +53,10 @@ def settled(market: Market, pool: float, deviations: float, rule: Callable[[floa
             "min_tokens and their margin",
             market.tariff.counted_in,
         )
-    best, own, low, high = floors, pool, market.total_floor, pool
+    near = pool
+    for _ in range(_ROUGH_ROUNDS):
+        near = max(pool - margin_of(market, rough(near), deviations), market.total_floor)
+    best, own, low, high = floors, near, market.total_floor, pool
     for _ in range(_ROUNDS):
         grant = rule(own)
         left = _left(market, grant, pool, deviations)

@@ -16,11 +16,12 @@ from clear_alloc.price import Clearing, clearing_price
 from clear_alloc.result import Bound, bound_at, lowest
 from clear_alloc.simple import proportional_grant, uniform_grant
 
-__all__ = ["EXACT_CELLS", "Solved", "certified", "solve"]
+__all__ = ["EXACT_CELLS", "Solved", "certified", "roughly", "solve"]
 
 EXACT_CELLS = 1e6  # up to this size the integer dynamic programme is as fast as the repair: about 5 ms
 _MOST_MENUS = 2_000  # queries; of more, what a better combination adds is not worth the search
 _WORTH_A_SEARCH = 1e-7  # of the upper bound: a smaller gap is left as it is
+_ENOUGH = 1e-9  # of the upper bound: a grant this close to it is not improved
 _ROUNDING = 1e-12  # of the pool: what a sum of charges may be off by
 
 
@@ -35,9 +36,9 @@ class Solved(NamedTuple):
 def solve(market: Market, pool: float, near: float = 0.0) -> Solved:
     """Spend at most `pool` budget units, which the floors must fit. near : a guess of the price, 0 for none."""
     clearing, bound = certified(market, pool, near)
-    grant, own = _best(market, clearing, pool)
+    grant, own = _best(market, clearing, bound, pool)
     if spent_of(market, grant) > pool:  # by rounding: charges were summed in another order
-        grant, _ = _best(market, clearing, pool * (1.0 - _ROUNDING))
+        grant, _ = _best(market, clearing, bound, pool * (1.0 - _ROUNDING))
     bound = lowest([bound, *own])
     return Solved(_combined(market, grant, bound, pool), clearing, bound)
 
@@ -48,14 +49,23 @@ def certified(market: Market, pool: float, near: float = 0.0) -> tuple[Clearing,
     return clearing, lowest(bound_at(market, price, pool) for price in (clearing.price, clearing.low))
 
 
-def _best(market: Market, clearing: Clearing, pool: float) -> tuple[Grant, list[Bound]]:
+def roughly(market: Market, pool: float, near: float = 0.0) -> Grant:
+    """What the price alone funds, filled up: near the best for many queries, and found in a few passes. O(n) each."""
+    clearing = clearing_price(market, pool, near)
+    grant = fill(market, greedy_plan(market, clearing, pool), pool, clearing.price)
+    return grant or grant_of(market, market.smooth.floor.copy(), market.menus.base.copy())
+
+
+def _best(market: Market, clearing: Clearing, bound: Bound, pool: float) -> tuple[Grant, list[Bound]]:
     if market.tariff.plain and table_cells(market, pool) <= EXACT_CELLS:
         return exact_grant(market, pool), []
     within, own = _within_reach(market, clearing, pool)
-    grant = _repaired(within, own, pool)
+    tighter = bound_at(within, own.price, pool)
+    enough = (1.0 - _ENOUGH) * min(bound.value, tighter.value)
+    grant = _repaired(within, own, pool, enough)
     # Dominance is a promise, so the baselines are always candidates.
     rivals = (uniform_grant(market, pool), proportional_grant(market, pool))
-    return max((grant, *rivals), key=lambda g: g.utility), [bound_at(within, own.price, pool)]
+    return max((grant, *rivals), key=lambda g: g.utility), [tighter]
 
 
 def _combined(market: Market, grant: Grant, bound: Bound, pool: float) -> Grant:
@@ -63,7 +73,8 @@ def _combined(market: Market, grant: Grant, bound: Bound, pool: float) -> Grant:
     gap = bound.value - grant.utility
     if len(market.smooth) or len(market) > _MOST_MENUS or gap <= _WORTH_A_SEARCH * bound.value:
         return grant
-    items = items_of(bound.market, np.ones(len(market)), np.full(len(market), bound.price), gap)
+    alike = np.ones(len(market))
+    items = items_of(bound.market, alike, bound.price * alike, gap, pool * alike)
     if items is None:
         return grant
     places = best_combination(Box(pool, charge_rise=bound.price, items=items), gap)
@@ -82,12 +93,17 @@ def _within_reach(market: Market, clearing: Clearing, pool: float) -> tuple[Mark
     return within, clearing_price(within, pool)
 
 
-def _repaired(market: Market, clearing: Clearing, pool: float) -> Grant:
-    """Fund the marginal queries, spend what is left at the margin, then try the core's alternatives."""
+def _repaired(market: Market, clearing: Clearing, pool: float, enough: float) -> Grant:
+    """Fund the marginal queries, spend what is left at the margin, then try the core's alternatives.
+
+    enough : utility at which nothing better is looked for.
+    """
     plan = greedy_plan(market, clearing, pool)
     best = fill(market, plan, pool, clearing.price)
     if best is None:
         best = grant_of(market, market.smooth.floor.copy(), market.menus.base.copy())
+    if best.utility >= enough:
+        return best
     best = with_one_between(market, plan, best, pool, clearing.price)
     known = best.utility - convex_worth(market)
     for rival in improved_plans(market, plan, clearing, pool, known):

@@ -338,7 +338,7 @@ def test_a_result_as_plain_numbers():
 def test_the_simple_splits_are_always_candidates(monkeypatch):
     """Dominance does not rest on the quality of the repair."""
 
-    def idle(market, clearing, budget):
+    def idle(market, *_):
         return grant_of(market, market.smooth.floor.copy(), market.menus.base.copy())
 
     monkeypatch.setattr(sys.modules["clear_alloc.solve"], "_repaired", idle)
