@@ -43,7 +43,19 @@ ORDER = [
 PLANNED = ["online", "ledger", "serving", "predict"]
 FLOOR = {room: floor for floor, rooms in enumerate(ORDER) for room in rooms}
 DEFERRED = {("cli", "cli")}  # typer is an extra: its absence must give a sentence, not a traceback
-HEAVY = ["cvxpy", "matplotlib", "typer", "rich", "pyarrow", "pandas", "polars", "narwhals", "pytest", "hypothesis"]
+HEAVY = [
+    "cvxpy",
+    "scipy.optimize",
+    "matplotlib",
+    "typer",
+    "rich",
+    "pyarrow",
+    "pandas",
+    "polars",
+    "narwhals",
+    "pytest",
+    "hypothesis",
+]
 MODULES = sorted(PACKAGE.rglob("*.py"))
 INSIDE = [path for path in MODULES if path not in (PACKAGE / "__init__.py", PACKAGE / "__main__.py")]
 

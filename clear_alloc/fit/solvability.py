@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize
 from scipy.special import betaln, expit, psi
 
 from clear_alloc.fit.rollouts import Array
@@ -46,6 +45,8 @@ def fit_solvability(right: Array, finished: Array) -> Solvability:
     gets the posterior mean (right + a)/(finished + a + b), which lies strictly between 0 and 1.
     O(queries log queries). Skellam 1948; Casella 1985 for the empirical Bayes reading.
     """
+    from scipy.optimize import minimize  # a third of the package's import time, for fits alone
+
     (k, n), counts = np.unique(np.stack([right, finished]), axis=1, return_counts=True)
     times = counts.astype(np.float64)
     start = np.array([0.0, _PRIOR_LOG_SIZE[0]])

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import least_squares
 from scipy.special import ndtri
 
 from clear_alloc.fit.rollouts import Array
@@ -65,6 +64,8 @@ def arrivals(length: Array, stopped: Array, chance_right: Array, spread: float) 
 
 def fit_shape(family: str, quantiles: Array, shares: Array) -> Shape:
     """Threshold and width, in medians, by least squares on the share that arrived. O(1)."""
+    from scipy.optimize import least_squares  # a third of the package's import time, for fits alone
+
     rise = RISES[family]
     low, middle, high = quantiles[[len(quantiles) // 4, len(quantiles) // 2, -len(quantiles) // 4]]
     unit = max(high - low, 1e-9 * middle)
