@@ -2,12 +2,12 @@
 
     python -m benchmarks.captured_gain [--rollouts PATH] [--family NAME ...] [--accounting reserved|expected] [--swap]
 
-Captured gain = (accuracy - uniform) / (oracle - uniform), mean over budgets; the oracle is the same allocator on the
-scoring samples' own arrivals. Spent = tokens that the scoring samples burn under our caps, as a share of the budget,
-mean over budgets. Reserved accounting charges a cap in full. Expected accounting charges what is expected to be
-burned under it, without a margin (overrun 0.5); uniform is then the largest common cap under which the scoring
-samples burn no more than the budget. A file with a column `config` is scored configuration by configuration. Odd
-samples are fitted, even ones score; --swap turns that round.
+Captured gain = (accuracy - uniform) / (oracle - uniform), mean over the budgets at which the oracle gains anything;
+the oracle is the same allocator on the scoring samples' own arrivals. Spent = tokens that the scoring samples burn
+under our caps, as a share of the budget, mean over budgets. Reserved accounting charges a cap in full. Expected
+accounting charges what is expected to be burned under it, without a margin (overrun 0.5); uniform is then the largest
+common cap under which the scoring samples burn no more than the budget. A file with a column `config` is scored
+configuration by configuration. Odd samples are fitted, even ones score; --swap turns that round.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from benchmarks.scoring import (
 BUDGETS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75)  # of the mean tokens of an uncapped run
 FAMILIES = ("lognormal", "cumulative_surge", "shifted_surge", "empirical")
 KNOWS_LENGTHS = ("lognormal", "cumulative_surge", "empirical")
+LEAST = 0.01  # of the oracle's accuracy: where uniform is nearer, the ratio says nothing
 FEW = 10  # right answers of a configuration: fewer make a captured gain of chance alone
 
 
@@ -47,9 +48,9 @@ class Outcome(NamedTuple):
 
     @property
     def gain(self) -> float:
-        """Captured gain; NaN where the oracle gains nothing."""
+        """Captured gain; NaN where the oracle gains next to nothing."""
         possible = self.oracle - self.uniform
-        return (self.ours - self.uniform) / possible if possible > 0 else float("nan")
+        return (self.ours - self.uniform) / possible if possible > LEAST * self.oracle else float("nan")
 
 
 def configurations(path: Path) -> Iterator[tuple[str, Columns]]:

@@ -100,3 +100,26 @@ def test_bad_spending_is_refused(spent, said):
 def test_residual_curves_are_not_written():
     with pytest.raises(ca.NotSupported, match="keep spent beside them"):
         CURVES["lognormal"].after(10).to_records()
+
+
+def test_a_menu_knows_what_its_options_still_burn():
+    """A fine menu of a curve goes on as the curve itself does."""
+    curve, caps = ca.LognormalArrival(1000, 0.5, 0.8), np.arange(2, 20_000, 2.0)
+    columns = (curve.utility(caps[:, None])[:, 0], curve.expected_cost(caps[:, None])[:, 0])
+    deviation = curve.deviation(caps[:, None])[:, 0]
+    menu = ca.Menu([caps], [columns[0]], expected=[columns[1]], deviation=[deviation])
+    for spent in (0, 400, 1004, 2500):
+        ours, theirs = menu.after(spent), curve.after(spent)
+        for further in (96, 500, 3000):
+            assert ours.expected_cost(further)[0] == pytest.approx(theirs.expected_cost(further)[0], rel=0.02)
+            assert ours.deviation(further)[0] == pytest.approx(theirs.deviation(further)[0], rel=0.03, abs=0.1)
+    past = menu.after(30_000)
+    assert past.expected_cost(100).tolist() == past.deviation(100).tolist() == [0]
+
+
+def test_what_is_left_of_a_menu_is_listed_in_the_order_given():
+    rest = ca.Menu([[30, 10, 20]], [[0.9, 0.2, 0.5]], expected=[[18, 10, 15]], deviation=[[9, 0, 5]]).after(15)
+    assert rest.costs[0].tolist() == [15, 5]
+    # Between 10 and 20 tokens half are running: 2.5 of the 5 tokens that end at 15 + 5, half of them at 15.
+    np.testing.assert_allclose(rest.sorted_expected[:, :2], [[5, 11]])
+    assert ca.allocate(rest, 12, accounting="expected", overrun=0.5).choice.tolist() == [0]

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from clear_alloc.curves.base import Accounting, Curves, judged_accounting, judged_price
 from clear_alloc.curves.columns import MIN_SCALE, Array, as_given, at_least, check
 from clear_alloc.curves.envelope import Steps, envelope
-from clear_alloc.errors import InvalidArgument, NotSupported
+from clear_alloc.errors import InvalidArgument
 
 __all__ = ["Menu"]
 
@@ -133,12 +133,9 @@ class Menu(Curves):
 
     def _as_given(self, columns: Array) -> list[Array]:
         there = np.isfinite(self.sorted_costs)
-        lists = []
-        for row, order, mask in zip(columns, self.order, there, strict=True):
-            given = np.empty(int(mask.sum()))
-            given[order[mask]] = row[mask]
-            lists.append(given)
-        return lists
+        # `after` leaves options out, so that the places of the others count and not their numbers.
+        rows = zip(columns, self.order, there, strict=True)
+        return [row[mask][np.argsort(order[mask])] for row, order, mask in rows]
 
     def utility(self, tokens: npt.ArrayLike) -> Array:
         """Best value among the options that a cap covers, 0 if it covers none. O(n x options)."""
@@ -212,12 +209,10 @@ class Menu(Curves):
         return np.where(self.sorted_values[rows, best] > self.free_value, self.sorted_costs[rows, best], 0.0)
 
     def _after(self, spent: Array) -> Menu:
-        """Options beyond `spent`, at what they still cost; the values are read as shares arrived by a cost."""
-        if self.sorted_expected is not None or self.sorted_deviation is not None:
-            raise NotSupported(
-                "curves.after(spent) of a menu with expected costs: they don't say which completions still run; "
-                "build the menu without them, or fit another family"
-            )
+        """Options beyond `spent`, at what they still cost; the values are read as shares arrived by a cost.
+
+        Expected costs are read as those of caps on one length; between two options, completions end evenly.
+        """
         best = self.sorted_values.max(axis=1)
         left = best - self.utility(spent)
         ahead = (self.sorted_costs > spent[:, None]) & np.isfinite(self.sorted_costs) & (left > 0)[:, None]
@@ -225,9 +220,9 @@ class Menu(Curves):
             share = (self.sorted_values - self.utility(spent)[:, None]) / left[:, None]
         value = np.maximum(best[:, None] * share, 0.0)
         ahead[:, 0] |= ~ahead.any(axis=1)  # nothing left to come: one free option that is worth nothing
-        over = left <= 0
-        costs = np.where(ahead, np.where(over[:, None], 0.0, self.sorted_costs - spent[:, None]), np.inf)
-        values = np.where(ahead, np.where(over[:, None], 0.0, value), -np.inf)
+        over = (left <= 0)[:, None]
+        costs = np.where(ahead, np.where(over, 0.0, self.sorted_costs - spent[:, None]), np.inf)
+        values = np.where(ahead, np.where(over, 0.0, value), -np.inf)
         new = object.__new__(type(self))
         order = np.argsort(costs, axis=1, kind="stable")
         new.order, new.sorted_costs, new._sorted_values = (
@@ -236,7 +231,32 @@ class Menu(Curves):
         # The weight is in the values already.
         new.weight = np.ones(len(self))
         new.sorted_expected = new.sorted_deviation = None
+        if self.sorted_expected is not None or self.sorted_deviation is not None:
+            burned, deviation = self._still_burned(spent)
+            burned = np.where(ahead, np.clip(np.where(over, 0.0, burned), 0.0, costs), np.inf)
+            new.sorted_expected = np.take_along_axis(burned, order, axis=1)
+            new.sorted_deviation = np.take_along_axis(np.where(ahead & ~over, deviation, 0.0), order, axis=1)
         return new
+
+    def _still_burned(self, spent: Array) -> tuple[Array, Array]:
+        """Mean and deviation of what those still running burn beyond `spent`, (n, k); at options beyond it."""
+        there = np.isfinite(self.sorted_costs)
+        cost, mean = (np.where(there, c, 0.0) for c in (self.sorted_costs, self.sorted_burned))
+        spread = np.zeros(mean.shape) if self.sorted_deviation is None else self.sorted_deviation
+        square = np.where(there, spread * spread + mean * mean, 0.0)
+        # The options around `spent`: between them the share still running is the slope of the mean.
+        rows, after = np.arange(len(self)), (self.sorted_costs <= spent[:, None]).sum(axis=1)
+        after = np.minimum(after, np.maximum(there.sum(axis=1) - 1, 0))
+        lower = [np.where(after > 0, c[rows, np.maximum(after - 1, 0)], 0.0) for c in (cost, mean, square)]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            running = (mean[rows, after] - lower[1]) / (cost[rows, after] - lower[0])
+        running = np.where(np.isfinite(running) & (running > 0.0), np.minimum(running, 1.0), 1.0)
+        mean_now = lower[1] + running * (spent - lower[0])
+        square_now = lower[2] + running * (spent * spent - lower[0] * lower[0])
+        more = mean - mean_now[:, None]
+        burned = more / running[:, None]
+        second = (square - square_now[:, None] - 2.0 * spent[:, None] * more) / running[:, None]
+        return burned, np.sqrt(np.maximum(second - burned * burned, 0.0))
 
     @cached_property
     def emergence(self) -> Array:
