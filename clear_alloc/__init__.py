@@ -30,7 +30,7 @@ from clear_alloc.errors import (
     PriceNotConverged,
     TooLarge,
 )
-from clear_alloc.fit import FitReport, Fitted, fit
+from clear_alloc.fit import FitReport, Fitted, LevelMenu, fit, menu_of_levels
 from clear_alloc.frontier import Frontier, frontier
 from clear_alloc.groups import Group, GroupedAllocation, allocate_groups
 from clear_alloc.price import Status
@@ -54,6 +54,7 @@ __all__ = [
     "Group",
     "GroupedAllocation",
     "InvalidArgument",
+    "LevelMenu",
     "LognormalArrival",
     "Menu",
     "NotSupported",
@@ -71,6 +72,7 @@ __all__ = [
     "exact",
     "fit",
     "frontier",
+    "menu_of_levels",
     "proportional",
     "uniform",
 ]

@@ -54,7 +54,7 @@ class BudgetTooSmall(ClearAllocError, ValueError):
         self.required, self.budget, self.what = required, budget, what
         super().__init__(
             f"{what} sum to {required:,.15g} {unit} but the budget is {budget:,.15g}; "
-            f"lower {what.split(' in ')[0].split(' together')[0]} or raise the budget"
+            f"lower {what.partition(' in ')[0].partition(' together')[0]} or raise the budget"
         )
 
 

@@ -86,20 +86,24 @@ def read_problem(curves: CurvesLike, budget: float | None, terms: Terms) -> Prob
     market = Market(curves, limits, tariff)
     pool = in_market_units(given, tariff)
     if market.total_floor > pool:
-        raise BudgetTooSmall(market.total_floor * tariff.unit, given, unit=tariff.counted_in)
+        what = "min_tokens and fallbacks" if limits.fallback.any() else "min_tokens"
+        raise BudgetTooSmall(market.total_floor * tariff.unit, given, what, tariff.counted_in)
     deviations = _deviations(terms.overrun) if tariff.accounting == "expected" else 0.0
     return Problem(market, given, pool, _names(ids, len(curves)), deviations)
 
 
 def _limits(terms: Terms, records: list[Any], n: int) -> Limits:
-    floor, cap = terms.min_tokens, terms.max_tokens
+    floor, cap, back = terms.min_tokens, terms.max_tokens, terms.fallback
     if records:
+        back = np.maximum(
+            whole_column("fallback", back, n), whole_column("fallback", _own(records, "fallback", 0.0), n)
+        )
         floor = np.maximum(
             whole_column("min_tokens", floor, n), whole_column("min_tokens", _own(records, "min_tokens", 0.0), n)
         )
         most = whole_column("max_tokens", MAX_TOKENS if cap is None else cap, n)
         cap = np.minimum(most, whole_column("max_tokens", _own(records, "max_tokens", MAX_TOKENS), n))
-    return read_limits(n, floor, cap, terms.levels, terms.fallback)
+    return read_limits(n, floor, cap, terms.levels, back)
 
 
 def _merged(terms: Terms, records: list[Any]) -> Terms:

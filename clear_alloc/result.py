@@ -33,8 +33,8 @@ class Reason(Enum):
 
     FUNDED = "it is funded"
     WORTHLESS = "no cap that it may have is worth anything"
-    TOO_DEAR = "even the whole budget would not pay for a cap that is worth its tokens"
-    PRICED_OUT = "its best value per token is below the price"
+    TOO_DEAR = "even the whole budget would not pay for a cap that is worth its cost"
+    PRICED_OUT = "its best value per budget unit is not above the price"
     CROWDED_OUT = "it would pay the price, but what was left was worth more elsewhere"
     NOT_CHOSEN = "the policy did not choose it"
 
@@ -143,7 +143,8 @@ class Allocation:
             price = np.full(len(self), self.price * self._problem.unit)
         codes = np.full(len(self), Reason.CROWDED_OUT, dtype=object)
         codes[entry <= price] = Reason.PRICED_OUT
-        codes[least - market.least > pool - market.total_floor] = Reason.TOO_DEAR
+        if self.status is not Status.PRICED:
+            codes[least - market.least > pool - market.total_floor] = Reason.TOO_DEAR
         codes[entry <= 0.0] = Reason.WORTHLESS
         codes[np.isnan(price)] = Reason.NOT_CHOSEN
         codes[self.funded] = Reason.FUNDED
@@ -250,6 +251,7 @@ class Allocation:
             "message": self.status.value,
             "budget": self.budget,
             "spent": self.spent,
+            "unit": self.unit,
             "accounting": self.accounting,
             "deviation": self.deviation,
             "margin": self.margin,
@@ -259,6 +261,7 @@ class Allocation:
             "gap": self.gap,
             "ids": None if self.ids is None else list(self.ids),
             "tokens": self.tokens.tolist(),
+            "charges": self.charges.tolist(),
             "funded": self.funded.tolist(),
             "reasons": [reason.name.lower() for reason in self.reasons],
             "choice": None if self.choice is None else self.choice.tolist(),

@@ -51,3 +51,33 @@ def test_the_bound_is_at_most_the_dual_value_at_the_price(budget):
     caps = curves.demand(result.price)
     dual = result.price * budget + (curves.utility(caps) - result.price * caps).sum()
     assert result.utility <= result.upper_bound <= dual * (1 + 1e-12)
+
+
+def test_queries_bring_their_own_terms():
+    """Levels, prices, fallbacks and expected costs on some of the objects, as on the arguments."""
+    menus = [
+        ca.Query(
+            id="a", family="menu", costs=[200, 900], values=[0.3, 0.9], rate=1, expected=[100, 300], fallback=250
+        ),
+        ca.Query(id="b", family="menu", costs=[700], values=[0.8], rate=2),
+        ca.Query(id="c", family="lognormal", median=300, spread=0.5, solvability=0.9, rate=1, levels=[0, 256, 1024]),
+    ]
+    expected, deviation = [[100, 300], [700]], [[0, 0], [0]]
+    curves = ca.concatenate(
+        [
+            ca.Menu([[200, 900], [700]], [[0.3, 0.9], [0.8]], expected=expected, deviation=deviation),
+            ca.LognormalArrival(300, 0.5, 0.9),
+        ]
+    )
+    terms = {"rate": [1, 2, 1], "fallback": [250, 0, 0], "levels": [None, None, [0, 256, 1024]]}
+    for budget in (250, 450, 700, 1900, 2500):
+        for how in ({}, {"accounting": "expected", "overrun": 0.5}):
+            one, other = ca.allocate(menus, budget, **how), ca.allocate(curves, budget, **how, **terms)
+            one.audit()
+            assert one.tokens.tolist() == other.tokens.tolist()
+            assert (one.spent, one.utility) == (other.spent, other.utility)
+            assert one.tokens[0] in (200, 900)
+    with pytest.raises(ca.InvalidArgument, match=r"levels is 'given for all, and by queries of their own'"):
+        ca.allocate(menus, 2500, levels={0, 512})
+    with pytest.raises(ca.InvalidArgument, match=r"rate\[0\] is None; allowed: a price, as other queries have"):
+        ca.allocate([ca.Query(id="d", family="menu", costs=[5], values=[0.1]), *menus], 2500)

@@ -92,7 +92,9 @@ def test_weights_in_rollouts_reach_the_curves(tmp_path, capsys):
 def test_allocate_in_json_is_the_result(capsys, curves):
     assert main(["allocate", curves, "--budget", "1200", "--json"]) == 0
     out, err = capsys.readouterr()
-    assert json.loads(out) == json.loads(json.dumps(ca.allocate(CURVES, 1200, ids=IDS).to_dict()))
+    result = ca.allocate(CURVES, 1200, ids=IDS)
+    told = {**result.to_dict(), "unit": "token", "charges": result.tokens.tolist()}
+    assert json.loads(out) == json.loads(json.dumps(told))
     assert err == ""
 
 
@@ -170,7 +172,7 @@ def test_version_and_help(capsys):
 def test_bad_input_is_one_sentence_and_2(tmp_path, capsys, curves):
     out = tmp_path / "out.jsonl"
     cases = {
-        ("allocate", curves): "Missing option '--budget'",
+        ("allocate", curves): "--budget is None; allowed: one of --budget and --price; ",
         ("allocate", curves, "--budget", "many"): "--budget",
         ("allocate", curves, "--budget", "-4", "-o", out): "budget is -4.0; allowed: a finite number of tokens, >= 0",
         ("allocate", curves, "--budget", "nan", "-o", out): "budget is nan",

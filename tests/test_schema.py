@@ -16,8 +16,21 @@ import clear_alloc.curves as families
 from clear_alloc.curves.mixed import FAMILIES
 from clear_alloc.errors import BadRow, InvalidArgument
 from clear_alloc.files.judged import _column, read_judged
-from clear_alloc.schema import PARAMETERS, CapRow, Query, QueryRow, RolloutRow, refusal, suspects
+from clear_alloc.limits import read_limits
+from clear_alloc.schema import (
+    LISTS,
+    OPTIONAL,
+    PARAMETERS,
+    CapRow,
+    GroupRow,
+    Query,
+    QueryRow,
+    RolloutRow,
+    refusal,
+    suspects,
+)
 from clear_alloc.schema.bulk import Column
+from clear_alloc.tariff import read_tariff
 
 SURGE = {"id": "a", "family": "shifted_surge", "threshold": 900, "width": 250, "peak": 0.8}
 GOOD = {
@@ -73,7 +86,8 @@ def test_every_missing_parameter_is_named(family):
 @pytest.mark.parametrize("family", GOOD)
 def test_every_foreign_parameter_is_named(family):
     every = {name: value for row in GOOD.values() for name, value in row.items() if name not in ("id", "family")}
-    for name in every.keys() - set(PARAMETERS[family]):
+    every |= {"expected": [0, 1], "deviation": [0, 1]}
+    for name in every.keys() - {*PARAMETERS[family], *OPTIONAL.get(family, ())}:
         with pytest.raises(InvalidArgument, match=f"^{name} is .*; allowed: absent, .*; remove {name} or change"):
             Query(**GOOD[family], **{name: every[name]})
 
@@ -126,8 +140,10 @@ def test_a_misspelt_column_is_refused_with_the_names_that_exist():
 
 def test_menus_need_equal_lengths_and_good_entries():
     menu = GOOD["menu"]
-    assert "values is '1 values'; allowed: as many as costs: 2" in refused(QueryRow, **{**menu, "values": [0.5]})
-    assert "values is '3 values'; allowed: as many as costs: 2" in refused(QueryRow, **{**menu, "values": [0.5] * 3})
+    for name in ("values", "expected", "deviation"):
+        for few in ([0.5], [0.0, 0.5, 0.5]):
+            message = f"{name} is {few}; allowed: as many numbers as costs: 2; pair every cost with one number"
+            assert refused(QueryRow, **{**menu, name: few}) == message
     assert refused(QueryRow, **{**menu, "costs": [0, -3]}).startswith("costs[1] is -3")
     assert refused(QueryRow, **{**menu, "values": [float("nan"), 1]}).startswith("values[0] is nan")
     assert refused(QueryRow, **{**menu, "values": ["1", 1]}).startswith("values[0] is '1'")
@@ -143,12 +159,124 @@ def test_a_menu_s_costs_are_nothing_or_a_sane_number_of_tokens():
     )
 
 
-def test_a_floor_above_the_ceiling_is_refused():
-    message = refused(QueryRow, **SURGE, min_tokens=20, max_tokens=10)
-    assert message == (
-        "min_tokens is 20; allowed: at most max_tokens = 10 tokens; lower min_tokens or raise max_tokens"
+@pytest.mark.parametrize("name", ["min_tokens", "fallback"])
+def test_a_floor_or_fallback_above_the_ceiling_is_refused(name):
+    message = refused(QueryRow, **SURGE, **{name: 20}, max_tokens=10)
+    assert message == f"{name} is 20; allowed: at most max_tokens = 10 tokens; lower {name} or raise max_tokens"
+    assert getattr(Query(**SURGE, **{name: 10}, max_tokens=10), name) == 10
+
+
+def test_an_option_burns_no_more_than_its_cost_and_its_deviation_has_no_upper_end():
+    menu = GOOD["menu"]
+    query = Query(**menu, expected=[0, 300], deviation=[0, 9000])
+    assert (query.expected, query.deviation) == ((0.0, 300.0), (0.0, 9000.0))
+    assert refused(QueryRow, **menu, expected=[0, 301]) == (
+        "expected is 301.0; allowed: at most the option's cost, 300 tokens; correct the option"
     )
-    assert Query(**SURGE, min_tokens=10, max_tokens=10).min_tokens == 10
+    assert refused(QueryRow, **menu, deviation=[0, -1]).startswith("deviation[1] is -1; allowed: a list")
+
+
+def test_what_a_menu_may_leave_out_is_left_to_its_class():
+    plain, whole = Query(**GOOD["menu"]), Query(**GOOD["menu"], expected=[0, 200], deviation=[0, 40])
+    assert plain.curve_parameters() == {**parameters({**GOOD["menu"], "weight": 1.0}), **NEITHER}
+    assert set(whole.curve_parameters()) == {"costs", "values", "expected", "deviation", "weight"}
+    (record,) = families.from_records([whole]).to_records()
+    assert (record["expected"], record["deviation"]) == ([0.0, 200.0], [0.0, 40.0])
+    assert "expected" not in families.from_records([plain]).to_records()[0]
+
+
+NEITHER = {"expected": None, "deviation": None, "costs": (0.0, 300.0), "values": (0.2, 0.5)}
+
+
+@pytest.mark.parametrize(("name", "least"), [("rate", 1e-15), ("call", 0.0)])
+def test_a_price_is_one_number_or_one_per_option(name, least):
+    menu = GOOD["menu"]
+    assert getattr(Query(**SURGE, **{name: 2}), name) == 2.0
+    assert getattr(Query(**SURGE, **{name: np.array([2.5])}), name) == 2.5  # a list of one is that number
+    assert getattr(Query(**menu, **{name: [0.5, 2]}), name) == (0.5, 2.0)
+    assert refused(QueryRow, **menu, **{name: [1.0, 2.0, 3.0]}) == (
+        f"{name} is [1.0, 2.0, 3.0]; allowed: as many numbers as costs: 2; give one number, or one per option"
+    )
+    assert refused(QueryRow, **menu, **{name: []}).startswith(f"{name} is []; allowed: as many numbers as costs: 2")
+    assert refused(QueryRow, **SURGE, **{name: [1.0, 2.0]}) == (
+        f"{name} is [1.0, 2.0]; allowed: one number, since only a menu has options; give one number"
+    )
+    for bad in (-1.0, "1", True, float("nan"), float("inf"), 2.0**54):
+        assert refused(QueryRow, **SURGE, **{name: bad}).startswith(f"{name} is {bad!r}; allowed: budget units per ")
+        assert refused(QueryRow, **menu, **{name: [1.0, bad]}).startswith(f"{name}[1] is {bad!r}; allowed: budget")
+    for value in (least, 2.0**53, np.nextafter(least, -1.0), np.nextafter(2.0**53, 2.0**54)):
+        given = float(value)
+        both = ({name: given}, {name: [1.0, given]})
+        good = bool(least <= value <= 2.0**53)
+        assert [admits(Query, {**row, **own}) for row, own in zip((SURGE, menu), both, strict=True)] == [good, good]
+        tariff = {"accounting": "reserved", "rate": None, "call": None, "lengths": np.ones(1, dtype=int), name: given}
+        assert admits(read_tariff, tariff) is good
+
+
+@pytest.mark.parametrize(
+    ("levels", "kept", "floor"),
+    [
+        ([0, 1024], (0, 1024), 0),
+        ([4096.0, 7], (4096, 7), 7),
+        ([0, [1024, 32000]], (0, (1024, 32000)), 0),
+        ([[1024, None]], ((1024, None),), 1024),
+        ([(5, 9), (5, 9)], ((5, 9), (5, 9)), 5),
+        (np.array([1, 2]), (1, 2), 1),
+        ([0], (0,), 0),
+    ],
+)
+def test_levels_are_whole_caps_or_a_range(levels, kept, floor):
+    query = Query(**SURGE, levels=levels)
+    assert query.levels == kept
+    assert read_limits(1, levels=[list(query.levels)]).floor == floor
+
+
+@pytest.mark.parametrize(
+    ("levels", "message"),
+    [
+        ([], "levels is []; allowed: a list of whole caps in tokens, [0, 1024, 4096], or of 0 and a range"),
+        (1024, "levels is 1024; allowed: a list"),
+        ("0,1024", "levels is '0,1024'; allowed: a list"),
+        ([0, 1.5], "levels[1] is 1.5; allowed: a list"),
+        ([0, True], "levels[1] is True; allowed: a list"),
+        ([-1], "levels[0] is -1; allowed: a list"),
+        ([0, 2**53 + 1], "levels[1] is 9007199254740993; allowed: a list"),
+        ([0, [5]], "levels[1] is [5]; allowed: a list"),
+        ([0, [5, 6, 7]], "levels[1] is [5, 6, 7]; allowed: a list"),
+        ([0, [5, -1]], "levels[1] is -1; allowed: a list"),
+        ([0, [None, 5]], "levels[1] is None; allowed: a list"),
+        ([0, [9, 5]], "levels is (9, 5); allowed: low <= high; swap the two"),
+        ([0, 5, [7, 9]], "levels is [0, 5, (7, 9)]; allowed: whole caps alone, or one range and 0; list the caps"),
+        ([[5, 6], [7, 9]], "levels is [(5, 6), (7, 9)]; allowed: whole caps alone, or one range and 0; list the"),
+    ],
+)
+def test_bad_levels_are_refused(levels, message):
+    assert refused(QueryRow, **SURGE, levels=levels).startswith(message)
+
+
+def test_levels_that_leave_nothing_beside_the_row_s_own_limits_are_refused():
+    row = {**SURGE, "levels": [512]}
+    assert refused(QueryRow, **row, max_tokens=500) == (
+        "levels is '512'; allowed: an allowed cap from 0 to 500 tokens (min_tokens to max_tokens); "
+        "allow another cap, or 0, or move the limits"
+    )
+    assert Query(**row, min_tokens=512, max_tokens=512).levels == (512,)
+    assert refused(QueryRow, **row, min_tokens=513).startswith("levels is '512'; allowed: an allowed cap from 513 to")
+    assert Query(**{**SURGE, "levels": [0, 512]}, max_tokens=500, fallback=3).fallback == 3
+
+
+def test_a_group_has_a_name_and_perhaps_a_place_and_limits():
+    assert GroupRow(name=7).model_dump() == {
+        "name": "7", "parent": None, "budget": None, "guarantee": 0.0, "min_funded": 0.0
+    }  # fmt: skip
+    row = GroupRow(name="a", parent="", budget=0, guarantee=None, min_funded=None)
+    assert (row.parent, row.budget, row.guarantee, row.min_funded) == (None, 0.0, 0.0, 0.0)
+    for field, bad in (
+        ("name", ""), ("parent", 1.5), ("budget", -1), ("budget", float("inf")), ("guarantee", -0.1),
+        ("guarantee", "1"), ("min_funded", 1.1), ("min_funded", -0.1), ("min_funded", True),
+    ):  # fmt: skip
+        assert refused(GroupRow, **{"name": "a", field: bad}).startswith(f"{field} is {bad!r}; allowed: ")
+    assert refused(GroupRow, name="a", bugdet=3).startswith("bugdet is 3; allowed: the columns name, parent, budget,")
 
 
 def test_numbers_may_come_from_numpy():
@@ -206,6 +334,7 @@ def admits(build, row):
 
 
 def parameters(row):
+    """What the curve class takes."""
     return {name: row[name] for name in (*PARAMETERS[row["family"]], "weight")}
 
 
@@ -250,6 +379,15 @@ def test_funded_is_a_flag_and_nothing_else():
     assert refused(CapRow, query_id="a", tokens=3, funded=True, choice=-2).startswith("choice is -2")
 
 
+def test_a_reason_is_one_of_the_library_s_own_and_a_charge_is_not_negative():
+    row = {"query_id": "a", "tokens": 3, "funded": False}
+    assert CapRow(**row, reason="too_dear", charge=0).reason == "too_dear"
+    assert refused(CapRow, **row, reason="dear").startswith(
+        "reason is 'dear'; allowed: funded, worthless, too_dear, "
+    )
+    assert refused(CapRow, **row, charge=-0.5).startswith("charge is -0.5; allowed: a finite number of budget units")
+
+
 # Values on both sides of every rule, by the kind of column that they can stand in together.
 NUMBERS = [
     -1.0,
@@ -269,14 +407,18 @@ NUMBERS = [
     None,
 ]
 WHOLES = [-2, -1, 0, 1, 2, 3, 2**53, 2**53 + 1, 2**62, None]
-NAMES = ["", "a", "b", *PARAMETERS, None]
+NAMES = ["", "a", "b", "funded", *PARAMETERS, None]
 OPTIONS = [[], [0.0], [0.0, 1.5], [-1.0, 1.5], [1.5, float("nan")], None]
+CAPS = [[], [0], [0, 5], [5, 5], [-1], [2**53 + 1], None]
+RANGES = [[], [[5, 9]], [[9, 5]], [[5, None]], [[5]], [[5, 9], [5, 9]], [[5, 9], [6, 9]], None]
 FLAGS = [True, False, None]
 POOLS = {
-    **dict.fromkeys(("id", "query_id"), (NAMES, WHOLES, NUMBERS)),
+    **dict.fromkeys(("id", "query_id", "group", "name", "parent", "reason"), (NAMES, WHOLES, NUMBERS)),
     "family": (NAMES,),
-    **dict.fromkeys(("costs", "values"), (OPTIONS,)),
-    **dict.fromkeys(("tokens", "cap", "min_tokens", "max_tokens"), (WHOLES, NUMBERS, NAMES, FLAGS)),
+    **dict.fromkeys(("costs", "values", "expected", "deviation"), (OPTIONS,)),
+    "levels": (CAPS, RANGES, OPTIONS),
+    **dict.fromkeys(("rate", "call"), (NUMBERS, OPTIONS, WHOLES, NAMES, FLAGS)),
+    **dict.fromkeys(("tokens", "cap", "min_tokens", "max_tokens", "fallback"), (WHOLES, NUMBERS, NAMES, FLAGS)),
     "choice": (WHOLES, NUMBERS),
     "correct": (WHOLES, NUMBERS, FLAGS, NAMES),
     "funded": (FLAGS, WHOLES),
@@ -286,11 +428,18 @@ GOOD_TABLES = {
         *GOOD.values(),
         {**SURGE, "threshold": 2.0**53, "width": 2.0},
         {**SURGE, "weight": 2.0, "min_tokens": 3, "max_tokens": 900},
+        {**SURGE, "rate": 0.5, "call": 1.5, "fallback": 2, "max_tokens": 3, "group": "a"},
+        {**SURGE, "levels": [0, 5]},
+        {**GOOD["menu"], "expected": [0.0, 1.5], "deviation": [0.0, 1.5]},
     ],
     RolloutRow: [ROLLOUT, {"query_id": "b", "tokens": 3, "correct": 0, "cap": 3}, {**ROLLOUT, "weight": 0.5}],
     CapRow: [
         {"query_id": "a", "tokens": 0, "funded": False},
-        {"query_id": "a", "tokens": 2, "funded": True, "choice": 1},
+        {"query_id": "a", "tokens": 2, "funded": True, "choice": 1, "reason": "funded", "charge": 1.5},
+    ],
+    GroupRow: [
+        {"name": "a"},
+        {"name": "b", "parent": "a", "budget": 3.0, "guarantee": 1.0, "min_funded": 0.5},
     ],
 }
 
@@ -373,7 +522,11 @@ def accepted(model, cells):
 
 
 GOOD_ROWS = st.sampled_from(
-    [*(r for f, r in GOOD.items() if f != "menu"), {**SURGE, "weight": None, "min_tokens": 3}]
+    [
+        *(r for f, r in GOOD.items() if f != "menu"),
+        {**SURGE, "weight": None, "min_tokens": 3},
+        {**SURGE, "rate": 1e-15, "call": 0.0, "fallback": 3, "max_tokens": 3, "group": "g"},
+    ]
 )
 
 
@@ -384,10 +537,11 @@ def test_good_rows_of_smooth_families_are_beyond_doubt(rows):
     for field in QueryRow.model_fields:
         values = [row.get(field) for row in rows]
         missing = np.array([value is None for value in values])
-        blank = "" if field in ("id", "family") else 0.0
+        blank = "" if field in ("id", "family", "group") else 0.0
         filled = [blank if value is None else value for value in values]
         columns[field] = Column(np.array(filled, dtype=object if blank == "" else float), missing)
-    del columns["costs"], columns["values"]
+    for name in LISTS:
+        del columns[name]
     assert not suspects(QueryRow, columns).any()
 
 
@@ -409,3 +563,9 @@ def test_good_rollouts_are_beyond_doubt():
 
 def test_models_speak_json():
     assert QueryRow.model_validate_json(json.dumps(GOOD["menu"])) == QueryRow(**GOOD["menu"])
+    row = {**GOOD["menu"], "levels": [0, [5, None]], "rate": [1, 2], "call": 3, "expected": [0, 1], "group": 4}
+    query = QueryRow.model_validate_json(json.dumps(row))
+    assert query == QueryRow(**row)
+    assert (query.levels, query.rate, query.call, query.group) == ((0, (5, None)), (1.0, 2.0), 3.0, "4")
+    assert QueryRow.model_validate_json(query.model_dump_json()) == query
+    assert QueryRow.model_json_schema()["properties"].keys() == QueryRow.model_fields.keys()

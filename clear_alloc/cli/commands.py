@@ -5,20 +5,37 @@ from __future__ import annotations
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import typer
 
 from clear_alloc.allocate import allocate
 from clear_alloc.cli.reading import read, skipped_dict, skipped_text
 from clear_alloc.cli.reports import check_reports, judgement_for, write_reports
-from clear_alloc.cli.show import progress, show_json, show_table, show_text, working
-from clear_alloc.curves import Accounting
-from clear_alloc.files import read_curves, write_caps, write_columns, write_curves
+from clear_alloc.cli.show import progress, show_json, show_text, working
+from clear_alloc.cli.tables import more_text, show_allocation, show_frontier, show_groups, unit_of
+from clear_alloc.cli.terms import (
+    Budget,
+    Call,
+    Ceiling,
+    Charged,
+    Fallback,
+    Floor,
+    GroupsIn,
+    Levels,
+    Overrun,
+    Price,
+    Rate,
+    Start,
+    check_pool,
+    terms_of,
+)
+from clear_alloc.errors import InvalidArgument
+from clear_alloc.files import CurveFile, read_curves, read_groups, write_caps, write_columns, write_curves
 from clear_alloc.fit import FAMILIES, fit
 from clear_alloc.frontier import Frontier, frontier
+from clear_alloc.groups import GroupedAllocation, allocate_groups
 from clear_alloc.importers import IMPORTERS
-from clear_alloc.result import Allocation
 
 __all__ = ["app"]
 
@@ -30,15 +47,6 @@ app = typer.Typer(
     epilog="Files are JSONL (.jsonl, .ndjson), CSV or Parquet, by suffix; outputs are replaced in one step.",
 )
 
-Budget = Annotated[float, typer.Option(help="Tokens for all queries together.")]
-Floor = Annotated[
-    int, typer.Option(help="Least tokens per query, next to the row's own min_tokens; the higher one holds.")
-]
-Ceiling = Annotated[
-    int | None,
-    typer.Option(help="Most tokens per query, next to the row's own max_tokens; the lower one holds."),
-]
-Charged = Annotated[str, typer.Option(help="What a cap costs: reserved (all of it) or expected (what it burns).")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else.")]
 _OPTIONS = "; ".join(
     f"{name}: {', '.join(sorted(set(source.options) - {'columns', 'scores'}))}"
@@ -110,71 +118,95 @@ def fit_command(
 @app.command("allocate")
 def allocate_command(
     curves: CurvesIn,
-    budget: Budget,
+    budget: Budget = None,
+    price: Price = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Caps file to write.")] = None,
+    groups: GroupsIn = None,
     min_tokens: Floor = 0,
     max_tokens: Ceiling = None,
+    levels: Levels = None,
+    fallback: Fallback = 0,
     accounting: Charged = "reserved",
+    overrun: Overrun = None,
+    rate: Rate = None,
+    call: Call = None,
+    start: Start = None,
     as_json: Json = False,
 ) -> None:
-    """Give every query its cap under one budget."""
+    """Give every query its cap under one budget, or at one price."""
+    check_pool(budget, price, start, groups)
     with working("reading curves"):
         file = read_curves(curves)
-    floors, ceilings = file.limits(min_tokens, max_tokens)
-    with working("allocating"):
-        charged = cast(Accounting, accounting)
-        result = allocate(
-            file.curves, budget, accounting=charged, min_tokens=floors, max_tokens=ceilings, ids=file.ids
-        )
+    limits = {"min_tokens": min_tokens, "max_tokens": max_tokens, "fallback": fallback}
+    terms = terms_of(file, accounting, overrun, levels, rate=rate, call=call, **limits)
+    grouped = None
+    if groups is not None:
+        grouped = _grouped(file, budget, groups, terms)
+        result = grouped.allocation
+    else:
+        with working("allocating"):
+            result = allocate(file.curves, budget, price=price, start=start or 0.0, **terms)
     if output is not None:
         write_caps(output, result, file.ids)
     if as_json:
-        show_json(result.to_dict())
-    else:
-        _show_allocation(result, output)
+        content = (grouped or result).to_dict()
+        show_json(content)
+        return
+    if grouped is not None:
+        show_groups(grouped.groups, result.unit)
+    show_allocation(result, output)
 
 
-def _show_allocation(result: Allocation, output: Path | None) -> None:
-    rows = [
-        ("budget", f"{result.budget:,.15g}", "tokens"),
-        ("spent", f"{result.spent:,.15g}", "tokens"),
-        ("funded", f"{result.funded.sum():,} of {len(result):,}", "queries"),
-        ("price", f"{result.price:.4g}", "value/token"),
-        ("utility", f"{result.utility:,.6g}", "value (expected right answers x weight)"),
-        ("upper bound", f"{result.upper_bound:,.6g}", "value"),
-        ("gap", f"{result.gap:.2g}", "value"),
-    ]
-    show_table("allocation", ("", "amount", "unit"), rows)
-    show_text(result.status.value)
-    show_text(f"caps written to {output}" if output else "caps not written: name a file with -o, or use --json")
+def _grouped(file: CurveFile, budget: Any, groups: Path, terms: dict[str, Any]) -> GroupedAllocation:
+    listed = read_groups(groups)
+    if file.group is None and file.ids:
+        remedy = "add the column, or leave --groups out"
+        raise InvalidArgument("--groups", str(groups), "curves whose rows have the column group", remedy)
+    with working("allocating"):
+        return allocate_groups(file.curves, budget, listed, file.group or (), **terms)
+
+
+_MORE, _BY = 1.2, "20 %"
 
 
 @app.command("frontier")
 def frontier_command(
     curves: CurvesIn,
-    budgets: Annotated[str | None, typer.Option(help="Budgets in tokens, with commas: 1000,5000.")] = None,
+    budgets: Annotated[str | None, typer.Option(help="Budgets to show, with commas: 1000,5000.")] = None,
     points: Annotated[int, typer.Option(help="Number of budgets where none are given.")] = 12,
+    budget: Annotated[float | None, typer.Option(help=f"Your budget: say what {_BY} more than it would buy.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write the table to.")] = None,
     min_tokens: Floor = 0,
     max_tokens: Ceiling = None,
+    levels: Levels = None,
+    fallback: Fallback = 0,
     accounting: Charged = "reserved",
+    overrun: Overrun = None,
+    rate: Rate = None,
+    call: Call = None,
     as_json: Json = False,
 ) -> None:
     """Show what budgets buy, from scarce to the one that saturates every query."""
+    chosen = None if budgets is None else _numbers(budgets)
     with working("reading curves"):
         file = read_curves(curves)
-    floors, ceilings = file.limits(min_tokens, max_tokens)
-    options: dict[str, Any] = {"accounting": accounting, "min_tokens": floors, "max_tokens": ceilings}
-    chosen = None if budgets is None else _numbers(budgets)
-    swept = frontier(file.curves, chosen, points=points, track=partial(progress, what="allocating"), **options)
-    columns = swept.to_columns()
+    limits = {"min_tokens": min_tokens, "max_tokens": max_tokens, "fallback": fallback}
+    terms = terms_of(file, accounting, overrun, levels, rate=rate, call=call, **limits)
+    more = None if budget is None else frontier(file.curves, [budget, _MORE * budget], **terms)
+    swept = frontier(file.curves, chosen, points=points, track=partial(progress, what="allocating"), **terms)
     if output is not None:
-        write_columns(output, columns)
+        write_columns(output, swept.to_columns())
     if as_json:
-        names = tuple(columns)
-        show_json({"points": [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)]})
-    else:
-        _show_frontier(swept, len(file.ids))
+        show_json({"points": _points(swept), **({} if more is None else {"more": _points(more)})})
+        return
+    show_frontier(swept, len(file.ids), unit_of(terms))
+    if more is not None:
+        show_text(more_text(more, unit_of(terms), _BY))
+
+
+def _points(swept: Frontier) -> list[dict[str, float]]:
+    columns = swept.to_columns()
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def _numbers(text: str) -> list[float]:
@@ -184,14 +216,3 @@ def _numbers(text: str) -> list[float]:
         raise typer.BadParameter(
             f"--budgets is {text!r}; allowed: numbers of tokens with commas, as 1000,5000"
         ) from error
-
-
-def _show_frontier(swept: Frontier, n: int) -> None:
-    header = ("budget (tokens)", "utility (value)", "price (value/token)", "funded", "gap (value)")
-    rows = [
-        (f"{budget:,.15g}", f"{utility:,.6g}", f"{price:.4g}", f"{funded:.1%}", f"{gap:.2g}")
-        for budget, utility, price, funded, gap in zip(
-            swept.budget, swept.utility, swept.price, swept.funded_share, swept.gap, strict=True
-        )
-    ]
-    show_table(f"frontier of {n:,} queries", header, rows)

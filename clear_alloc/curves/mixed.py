@@ -187,17 +187,20 @@ def from_records(records: Iterable[CurveRecord]) -> Curves:
 
     An unknown family or a parameter outside its range raises InvalidArgument naming the record.
     """
-    by_family: dict[str, tuple[list[int], list[dict[str, Any]]]] = {}
+    by_kind: dict[tuple[str, ...], tuple[list[int], list[dict[str, Any]]]] = {}
     for row, record in enumerate(records):
         if record.family not in FAMILIES:
             remedy = "spell the family as listed"
             raise InvalidArgument("family", record.family, ", ".join(FAMILIES), remedy, row)
-        rows, parameters = by_family.setdefault(record.family, ([], []))
+        own = record.curve_parameters()
+        # Menus with and without expected costs: `Menu.joined` fills in what some of them leave out.
+        kind = (record.family, *(name for name in ("expected", "deviation") if own.get(name) is not None))
+        rows, parameters = by_kind.setdefault(kind, ([], []))
         rows.append(row)
-        parameters.append(record.curve_parameters())
-    if not by_family:
+        parameters.append(own)
+    if not by_kind:
         return ShiftedSurge(np.empty(0), np.empty(0), np.empty(0))
-    return _merged([_built(family, *rows_and_more) for family, rows_and_more in by_family.items()])
+    return _merged([_built(kind[0], *rows_and_more) for kind, rows_and_more in by_kind.items()])
 
 
 def _built(family: str, rows: list[int], parameters: list[dict[str, Any]]) -> Piece:

@@ -1,9 +1,10 @@
-"""Rollouts, curves and caps on disk, as JSONL, CSV or Parquet by suffix, judged by `clear_alloc.schema`."""
+"""Rollouts, curves, groups and caps on disk, as JSONL, CSV or Parquet by suffix, judged by `clear_alloc.schema`."""
 
 from clear_alloc.files.atomic import replacing
 from clear_alloc.files.caps import read_caps, write_caps
 from clear_alloc.files.curve_file import CurveFile, read_curves, write_curves
 from clear_alloc.files.formats import Pick, write_columns
+from clear_alloc.files.group_file import read_groups
 from clear_alloc.files.judged import json_objects, judge_rows, read_judged
 from clear_alloc.files.refusals import Refusals, Skipped
 from clear_alloc.files.rollouts import RolloutTable, read_rollouts, rollout_table, write_rollouts
@@ -18,6 +19,7 @@ __all__ = [
     "judge_rows",
     "read_caps",
     "read_curves",
+    "read_groups",
     "read_judged",
     "read_rollouts",
     "replacing",

@@ -83,17 +83,6 @@ class CurveFile(NamedTuple):
             terms[name] = given if own is None else [_listed(entry) for entry in own] if name == "levels" else own
         return terms
 
-    @property
-    def group_of(self) -> list[str]:
-        """Name of each query's group; `InvalidArgument` where a query has none."""
-        names: Sequence[str | None] = (None,) * len(self.ids) if self.group is None else self.group
-        known = [name for name in names if name is not None]
-        if len(known) < len(names):
-            row = names.index(None)
-            remedy = f"fill the column group of query {self.ids[row]!r}"
-            raise InvalidArgument("group", None, "the name of a group", remedy, row)
-        return known
-
 
 def read_curves(path: Path) -> CurveFile:
     """Curves of any family, mixed as they come. An empty file holds zero queries, which is not an error.

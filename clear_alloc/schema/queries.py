@@ -97,7 +97,9 @@ class QueryRow(BaseModel):
 
     @model_validator(mode="after")
     def _has_paired_options(self) -> Self:
-        costs = self.costs or ()
+        costs = self.costs
+        if costs is None:
+            return self
         for name in ("values", "expected", "deviation"):
             self._check_length(name, getattr(self, name), "pair every cost with one number")
         for cost in costs:

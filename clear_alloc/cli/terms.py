@@ -1,0 +1,109 @@
+"""The terms of an allocation as options of a command, and as `allocate` takes them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from clear_alloc.errors import InvalidArgument
+from clear_alloc.files import CurveFile
+
+__all__ = [
+    "Budget",
+    "Call",
+    "Ceiling",
+    "Charged",
+    "Fallback",
+    "Floor",
+    "GroupsIn",
+    "Levels",
+    "Overrun",
+    "Price",
+    "Rate",
+    "Start",
+    "check_pool",
+    "terms_of",
+]
+
+Budget = Annotated[
+    float | None, typer.Option(help="What all queries together may cost: tokens, or money with rates.")
+]
+Price = Annotated[
+    float | None, typer.Option(help="In place of a budget: value that a budget unit must buy, for every query.")
+]
+Start = Annotated[
+    float | None, typer.Option(help="A guess of the price, as that of the last batch: saves time, changes nothing.")
+]
+Charged = Annotated[str, typer.Option(help="What a cap costs: reserved (all of it) or expected (what it burns).")]
+Overrun = Annotated[
+    float | None,
+    typer.Option(help="Of expected accounting: chance that the sum passes the budget, up to 0.5; else 0.05."),
+]
+Floor = Annotated[
+    int, typer.Option(help="Least tokens per query, next to the row's own min_tokens; the higher one holds.")
+]
+Ceiling = Annotated[
+    int | None,
+    typer.Option(help="Most tokens per query, next to the row's own max_tokens; the lower one holds."),
+]
+Levels = Annotated[
+    str | None, typer.Option(help="The only caps allowed: 0,1024,4096 or a range, 0,1024-32000 or 0,1024-.")
+]
+Fallback = Annotated[
+    int, typer.Option(help="Tokens of a query that is not funded, next to the row's own; the higher one holds.")
+]
+Rate = Annotated[float | None, typer.Option(help="Price of a token, in the unit of the budget.")]
+Call = Annotated[float | None, typer.Option(help="Price of a call besides its tokens, in the unit of the budget.")]
+GroupsIn = Annotated[
+    Path | None,
+    typer.Option(
+        "--groups", help="Groups: name, parent, budget, guarantee, min_funded. Curves name theirs in group."
+    ),
+]
+
+_LEVEL = re.compile(r"(\d{1,16})(-(\d{1,16})?)?", re.ASCII)
+
+
+def terms_of(
+    file: CurveFile, accounting: str, overrun: float | None, levels: str | None, **said: Any
+) -> dict[str, Any]:
+    """Keyword arguments of `allocate`: the options of the command joined with the rows of the file."""
+    terms = {"accounting": accounting, **file.terms(levels=_levels(levels), **said)}
+    if overrun is not None:
+        if accounting == "reserved":
+            remedy = "add --accounting expected, or leave --overrun out"
+            raise InvalidArgument(
+                "--overrun", overrun, "absent with reserved accounting, which never overruns", remedy
+            )
+        terms["overrun"] = overrun
+    return terms
+
+
+def check_pool(budget: float | None, price: float | None, start: float | None, groups: Path | None) -> None:
+    """Refuse options of `allocate` that exclude each other."""
+    if budget is None and price is None:
+        remedy = "name the size of the pool, or what a budget unit must buy"
+        raise InvalidArgument("--budget", None, "one of --budget and --price", remedy)
+    if budget is not None and price is not None:
+        raise InvalidArgument("--price", price, "one of --budget and --price", "leave one of them out")
+    for option, value in (("--price", price), ("--start", start)):
+        if groups is not None and value is not None:
+            raise InvalidArgument(option, value, "absent beside --groups", f"leave {option} or --groups out")
+
+
+def _levels(text: str | None) -> set[int | tuple[int, int | None]] | None:
+    return None if text is None else {_level(part.strip(), text) for part in text.split(",")}
+
+
+def _level(part: str, text: str) -> int | tuple[int, int | None]:
+    match = _LEVEL.fullmatch(part)
+    if match is None:
+        raise typer.BadParameter(
+            f"--levels is {text!r}; allowed: whole tokens with commas, as 0,1024,4096, or 0 and a range, as "
+            "0,1024-32000 or 0,1024-"
+        )
+    low, dash, high = match.groups()
+    return (int(low), int(high) if high else None) if dash else int(low)
