@@ -12,7 +12,7 @@ import numpy.typing as npt
 from clear_alloc.curves import Accounting, judged_price
 from clear_alloc.errors import InvalidArgument
 from clear_alloc.market import Market
-from clear_alloc.overrun import margin_of, settled
+from clear_alloc.overrun import held_within, margin_of, settled
 from clear_alloc.plan import Grant, grant_of, spent_of
 from clear_alloc.price import Clearing, Status
 from clear_alloc.problem import CurvesLike, Problem, Terms, read_problem
@@ -23,7 +23,7 @@ from clear_alloc.tariff import RatesLike
 
 __all__ = ["allocate"]
 
-_FEW = 256  # queries; of more, the certain bound on their sum is far from what they burn
+_MANY = 20_000  # queries; of more, the certain bound on their sum is far from what they burn
 
 
 def allocate(
@@ -55,8 +55,8 @@ def allocate(
         expected: a cap is charged what the query is expected to burn under it, E min(length, cap). For families that
         know their lengths: log-normal, cumulative surge, menus with `expected`.
     overrun : float, in (0, 0.5]
-        Chance allowed for the real sum to pass the budget, under expected accounting: so much is held back as a
-        normal sum of independent queries needs. 0.5 spends to the mean.
+        Chance allowed for the real sum of independent queries to pass the budget, under expected accounting: what it
+        may exceed its mean by is held back. 0.5 spends to the mean.
     min_tokens, max_tokens : whole tokens, scalar or shape (n,)
         Floor and ceiling of each cap; a floor above 0 forces funding.
     levels : collection, or one collection (or None) per query
@@ -127,6 +127,9 @@ def allocate(
 
 
 def _price(argument: str, price: object) -> float:
+    if isinstance(price, (bool, str, bytes)):
+        allowed = "one finite number, >= 0, value per budget unit"
+        raise InvalidArgument(argument, price, allowed, "pass a number")
     try:
         return float(judged_price(price))  # type: ignore[arg-type]
     except (TypeError, ValueError) as error:
@@ -138,7 +141,7 @@ def _price(argument: str, price: object) -> float:
 
 def _at_price(problem: Problem, price: float) -> Allocation:
     """What every query takes at a price; nothing is scarce."""
-    market, asked = problem.market, price * problem.unit
+    market, asked = problem.market, price * problem.unit if len(problem.market) else 0.0
     grant = grant_of(market, market.smooth.whole_demand(asked), market.menus.choose(asked))
     clearing = Clearing(asked, asked, 1, Status.PRICED if len(market) else Status.EMPTY)
     return allocation_of(problem, "allocate", grant, clearing, bound_at(market, asked, spent_of(market, grant)))
@@ -147,27 +150,33 @@ def _at_price(problem: Problem, price: float) -> Allocation:
 def _with_margin(problem: Problem, near: float) -> Allocation:
     """Expected accounting with a margin; the splits that need no price may keep a smaller one."""
     market, pool, deviations = problem.market, problem.pool, problem.deviations
+    rough = partial(roughly, market, near=near)
+
+    def best(pool: float, multiple: float) -> Grant:
+        return held_within(market, pool, multiple, lambda own: solve(market, own, near).grant, rough)
+
     grants = [
-        settled(
-            market,
-            pool,
-            deviations,
-            lambda pool: solve(market, pool, near).grant,
-            partial(roughly, market, near=near),
-        ),
-        uniform_grant(market, pool, deviations),
-        proportional_grant(market, pool, deviations),
+        settled(market, pool, deviations, best, rough),
+        settled(market, pool, deviations, partial(uniform_grant, market)),
+        settled(market, pool, deviations, partial(proportional_grant, market)),
     ]
-    if not len(market.menus) and len(market) <= _FEW:
-        grants.append(_reserved(market, pool))
+    if len(market) <= _MANY:
+        grants.append(_reserved(market, pool, deviations))
     grant = max(grants, key=lambda g: g.utility)
     clearing, bound = certified(market, pool - margin_of(market, grant, deviations), near)
     return allocation_of(problem, "allocate", grant, clearing, bound)
 
 
-def _reserved(market: Market, pool: float) -> Grant:
-    """Caps that can't pass the budget at all: best where a single query or a few share it."""
+def _reserved(market: Market, pool: float, deviations: float) -> Grant:
+    """Caps that can't pass the budget at all: best where a few queries share it, or one outweighs all others."""
+    nobody = grant_of(market, market.smooth.floor.copy(), market.menus.base.copy())
     charged = Market(market.curves, market.limits, market.tariff._replace(accounting="reserved"))
-    if charged.total_floor > pool:
-        return grant_of(market, market.smooth.floor.copy(), market.menus.base.copy())
-    return solve(charged, float(np.floor(pool)) if charged.tariff.plain else pool).grant
+    room = float(np.floor(pool)) if charged.tariff.plain else pool
+    if charged.total_floor > room:
+        return nobody
+    grant = solve(charged, room).grant
+    # The same options, which stand in another order where they are charged otherwise.
+    names, tokens = charged.menus.label_of(grant.chosen), charged.menus.tokens_of(grant.chosen)
+    chosen = market.menus.option_of(names, tokens, grant.chosen >= 0)
+    grant = grant_of(market, grant.caps, chosen)
+    return grant if spent_of(market, grant) + margin_of(market, grant, deviations) <= pool else nobody

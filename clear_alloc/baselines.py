@@ -13,7 +13,7 @@ from clear_alloc.curves import Array
 from clear_alloc.dynamic import exact_grant, table_cells
 from clear_alloc.errors import InvalidArgument, NotSupported, TooLarge
 from clear_alloc.market import Market
-from clear_alloc.overrun import margin_of, settled
+from clear_alloc.overrun import held_within, margin_of, settled
 from clear_alloc.plan import Grant, charges_of
 from clear_alloc.problem import CurvesLike, Terms, TermsGiven, read_problem
 from clear_alloc.result import Allocation, allocation_of
@@ -71,7 +71,11 @@ def _baseline(
     problem = read_problem(curves, budget, Terms(**options))
     market, pool, deviations = problem.market, problem.pool, problem.deviations
     own = partial(rule, market)
-    grant = own(pool) if not deviations else settled(market, pool, deviations, own, own)
+
+    def held(pool: float, multiple: float) -> Grant:
+        return held_within(market, pool, multiple, own, own, topped_up=False)
+
+    grant = own(pool) if not deviations else settled(market, pool, deviations, held)
     clearing, bound = certified(market, pool - margin_of(market, grant, deviations))
     return allocation_of(problem, name, grant, clearing, bound)
 

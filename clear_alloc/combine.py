@@ -1,16 +1,16 @@
 """The best combination of finite choices under one budget or nested ones, by lists of undominated states.
 
 A state is what some of the queries cost together and are worth; of two, the dearer that is worth no more is
-dropped. Each option also has a loss: how far it falls short, at the prices of the relaxed problem, of its query's best surplus.
-Losses add up to exactly what a complete choice falls short of the upper bound, so a state that has lost more than the
-gap can't lead to anything better than what is known already. Nemhauser & Ullmann 1969 for the lists; the reduction by
-reduced costs is that of the core problems of Balas & Zemel 1980.
+dropped. Each option also has a loss: how far it falls short, at the prices of the relaxed problem, of its query's
+best surplus. Losses add up to exactly what a complete choice falls short of the upper bound, so a state that has lost
+more than the gap can't lead to anything better than what is known already. Nemhauser & Ullmann 1969 for the lists;
+the reduction by reduced costs is that of the core problems of Balas & Zemel 1980.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,16 +22,20 @@ from clear_alloc.plan import Grant, grant_of
 __all__ = ["Box", "Item", "applied", "best_combination", "items_of"]
 
 Index = npt.NDArray[np.intp]
+_Sources = tuple[tuple[Any, Index], ...]
 
-_MOST_PAIRS = 4_000_000  # of states of two lists, put together at once
+_MOST_PAIRS = 200  # of states of two lists, put together at once, for each state that may be kept
 MOST_STATES = 20_000  # kept per list; of more, those that have lost least
+_MOST_SMOOTH = 512  # smooth curves; of more, what a better combination adds is not worth the search
 _MOST_CAPS = 4_096  # of a smooth curve, tried one by one
-_MOST_OPTIONS = 96  # of a smooth curve that may matter
-_SLACK = 1e-12  # of the largest number in sight: what rounding may do to a sum
+_MOST_OPTIONS = 96  # of a smooth curve that may matter, where lists may be long
+_MOST_WORK = 3e7  # pairs of states and options of smooth curves, where charges are whole tokens
+_DEAR_ROW = 2_000  # pairs that are put together by sorting in the time of one empty pass over a table
+_SLACK = 1e-12  # of a utility: what rounding may do to a sum
 
 
 class Item(NamedTuple):
-    """The options of one query that may still matter: charge, value and loss, each of shape (k,)."""
+    """The options of one query that may still matter, rising in charge and value: with their loss, each (k,)."""
 
     query: int
     charge: Array
@@ -45,119 +49,191 @@ class Box:
     """Items and boxes under one budget.
 
     ceiling : budget units. least : utility it may not fall below. charge_rise, weight_rise : the multipliers of the
-    two, so that unspent budget and utility above the least are losses as well. slack : losses of the items that were
-    settled beforehand, with what those cost and are worth.
+    two, so that unspent budget and utility above the least are losses as well.
     """
 
     ceiling: float
     least: float = -np.inf
     charge_rise: float = 0.0
     weight_rise: float = 0.0
-    settled_charge: float = 0.0
-    settled_value: float = 0.0
     items: list[Item] = field(default_factory=list)
     boxes: list[Box] = field(default_factory=list)
 
 
 class _States(NamedTuple):
-    """Cost, worth and loss of each state (m,), and the picks that lead there, (m, queries settled so far)."""
+    """Cost, worth and loss of each state (m,), and where it comes from.
+
+    sources : pairs of an older list, or the query whose options they are, with the place of each state there, (m,).
+    """
 
     charge: Array
     value: Array
     loss: Array
-    picks: npt.NDArray[np.int16]
-    queries: tuple[int, ...]
+    sources: _Sources
+
+    def kept(self, places: Index) -> _States:
+        """Some of the states."""
+        sources = tuple((source, own[places]) for source, own in self.sources)
+        return _States(self.charge[places], self.value[places], self.loss[places], sources)
 
 
-def best_combination(box: Box, gap: float) -> dict[int, int] | None:
+def best_combination(box: Box, gap: float, most: int = MOST_STATES) -> dict[int, int] | None:
     """Option of each query (its place in the item) in the best complete choice that loses at most `gap`, if any.
 
-    Exact unless a list passes MOST_STATES. O(states x options) per query.
+    Exact unless a list passes `most` states. O(states x options) per query.
     """
-    states = _closed(box, gap)
+    states = _closed(box, gap, most)
     if not len(states.charge):
         return None
-    best = int(states.value.argmax())
-    return dict(zip(states.queries, states.picks[best].tolist(), strict=True))
+    found: dict[int, int] = {}
+    waiting = [(states.sources, int(states.value.argmax()))]
+    while waiting:
+        sources, state = waiting.pop()
+        for source, places in sources:
+            if isinstance(source, tuple):
+                waiting.append((source, int(places[state])))
+            else:
+                found[source] = int(places[state])
+    return found
 
 
-def _closed(box: Box, gap: float) -> _States:
+def _closed(box: Box, gap: float, most: int) -> _States:
     """All states of a box that fit it, its own losses included."""
-    states = _States(
-        np.array([box.settled_charge]),
-        np.array([box.settled_value]),
-        np.zeros(1),
-        np.empty((1, 0), dtype=np.int16),
-        (),
-    )
+    only = [item for item in box.items if len(item.charge) == 1]
+    charge, value, loss = (np.array([sum(float(x[0]) for x in own)]) for own in _columns(only))
+    states = _States(charge, value, loss, ())
     for inner in box.boxes:
-        states = _crossed(states, _closed(inner, gap), box.ceiling, gap)
+        states = _crossed(states, _closed(inner, gap, most), box.ceiling, gap, most)
     # Few options first: lists stay short as long as they can.
-    for item in sorted(box.items, key=lambda item: len(item.charge)):
-        options = _States(
-            item.charge, item.value, item.loss, np.arange(len(item.charge), dtype=np.int16)[:, None], (item.query,)
-        )
-        states = _crossed(states, options, box.ceiling, gap)
+    for item in sorted((item for item in box.items if len(item.charge) > 1), key=lambda item: len(item.charge)):
+        options = _States(item.charge, item.value, item.loss, ((item.query, np.arange(len(item.charge))),))
+        states = _crossed(states, options, box.ceiling, gap, most)
     loss = states.loss
     if box.charge_rise > 0.0:
         loss = loss + box.charge_rise * np.maximum(box.ceiling - states.charge, 0.0)
     if box.weight_rise > 0.0:
         loss = loss + box.weight_rise * np.maximum(states.value - box.least, 0.0)
-    enough = (
-        states.value >= box.least - _SLACK * abs(box.least) if np.isfinite(box.least) else np.full(len(loss), True)
-    )
-    kept = np.flatnonzero((loss <= gap) & enough)
-    return _States(states.charge[kept], states.value[kept], loss[kept], states.picks[kept], states.queries)
+    enough = states.value >= box.least * (1.0 - _SLACK) if box.least > 0.0 else np.full(len(loss), True)
+    fits = states.charge <= box.ceiling
+    return states._replace(loss=loss).kept(np.flatnonzero((loss <= gap) & enough & fits))
 
 
-def _fewer(states: _States) -> _States:
-    most = int(_MOST_PAIRS**0.5)
-    if len(states.charge) <= most:
-        return states
-    kept = np.argpartition(states.loss, most)[:most]
-    return _States(states.charge[kept], states.value[kept], states.loss[kept], states.picks[kept], states.queries)
+def _columns(items: list[Item]) -> tuple[list[Array], list[Array], list[Array]]:
+    return [item.charge for item in items], [item.value for item in items], [item.loss for item in items]
 
 
-def _crossed(one: _States, other: _States, ceiling: float, gap: float) -> _States:
+def _crossed(one: _States, other: _States, ceiling: float, gap: float, most: int) -> _States:
     """Every state of one list with every state of the other, without those that can't matter."""
-    if len(one.charge) * len(other.charge) > _MOST_PAIRS:
-        one, other = _fewer(one), _fewer(other)
+    if len(one.charge) < len(other.charge):
+        one, other = other, one
+    pairs = len(one.charge) * len(other.charge)
+    size = min(ceiling, float(one.charge.max(initial=0.0) + other.charge.max(initial=0.0)))
+    if len(other.charge) * (_DEAR_ROW + size) < pairs and _whole(one.charge) and _whole(other.charge):
+        left, right = _by_charge(one, other, int(size))
+    else:
+        left, right = _by_sorting(one, other, ceiling, gap, most * _MOST_PAIRS)
+    loss = one.loss[left] + other.loss[right]
+    good = np.flatnonzero(loss <= gap)
+    if len(good) > most:
+        good = good[np.argpartition(loss[good], most)[:most]]
+    left, right = left[good], right[good]
+    charge, value = one.charge[left] + other.charge[right], one.value[left] + other.value[right]
+    return _States(charge, value, loss[good], ((one.sources, left), (other.sources, right)))
+
+
+def _whole(charge: Array) -> bool:
+    return bool((charge == np.floor(charge)).all())
+
+
+def _by_sorting(one: _States, other: _States, ceiling: float, gap: float, pairs: int) -> tuple[Index, Index]:
+    """Undominated pairs, out of at most so many."""
+    if len(one.charge) * len(other.charge) > pairs:
+        one_kept = _least_lost(one, pairs // min(len(other.charge), int(pairs**0.5)))
+        other_kept = _least_lost(other, pairs // len(one_kept))
+        left, right = _by_sorting(one.kept(one_kept), other.kept(other_kept), ceiling, gap, pairs)
+        return one_kept[left], other_kept[right]
     charge = (one.charge[:, None] + other.charge).ravel()
     loss = (one.loss[:, None] + other.loss).ravel()
     good = np.flatnonzero((charge <= ceiling) & (loss <= gap))
+    if not len(good):
+        return good, good
     value = (one.value[:, None] + other.value).ravel()[good]
-    charge, loss = charge[good], loss[good]
-    order = np.lexsort((-value, charge))
+    order = np.lexsort((-value, charge[good]))
     best = np.maximum.accumulate(value[order])
-    order = order[np.append(True, best[1:] > best[:-1])] if len(order) else order
-    if len(order) > MOST_STATES:
-        order = order[np.argpartition(loss[order], MOST_STATES)[:MOST_STATES]]
-    left, right = np.divmod(good[order], len(other.charge)) if len(other.charge) else (order, order)
-    picks = np.column_stack([one.picks[left], other.picks[right]])
-    return _States(charge[order], value[order], loss[order], picks, one.queries + other.queries)
+    left, right = np.divmod(good[order[np.append(True, best[1:] > best[:-1])]], len(other.charge))
+    return left, right
 
 
-def items_of(market: Market, weight: Array, charge: Array, gap: float) -> list[Item] | None:
+def _least_lost(states: _States, most: int) -> Index:
+    return np.argpartition(states.loss, most)[:most] if len(states.loss) > most else np.arange(len(states.loss))
+
+
+def _by_charge(one: _States, other: _States, size: int) -> tuple[Index, Index]:
+    """The same by a table over whole charges 0..size, one pass per state of `other`."""
+    worth, place = np.full(size + 1, -np.inf), np.zeros(size + 1, dtype=np.intp)
+    fits = np.flatnonzero(one.charge <= size)
+    whole = one.charge[fits].astype(np.intp)
+    worth[whole], place[whole] = one.value[fits], fits
+    best, left, right = np.full(size + 1, -np.inf), place.copy(), np.zeros(size + 1, dtype=np.intp)
+    for row, (charge, value) in enumerate(zip(other.charge.tolist(), other.value.tolist(), strict=True)):
+        own = int(charge)
+        if own > size:
+            continue
+        total = worth[: size + 1 - own] + value
+        better = np.flatnonzero(total > best[own:])
+        best[own + better], left[own + better], right[own + better] = total[better], place[better], row
+    highest = np.maximum.accumulate(best)
+    leads = np.flatnonzero(highest > np.append(-np.inf, highest[:-1]))
+    return left[leads], right[leads]
+
+
+def items_of(market: Market, weight: Array, charge: Array, gap: float, room: Array) -> list[Item] | None:
     """Every query's options that lose at most `gap` at its own multipliers, (n,) each; None if they are too many.
 
-    Query numbers are rows of the market. O(options), and of the caps that a smooth curve may have.
+    room : (n,) budget units that one query may be charged at most. Query numbers are rows of the market. O(options),
+    and of the caps that a smooth curve may have.
     """
-    menus, items = market.menus, []
-    for place, row in enumerate(market.menu_rows.tolist()):
-        options = np.flatnonzero(np.isfinite(menus.costs[place]))
-        cost, value = menus.costs[place, options], menus.values[place, options]
-        if menus.base[place] < 0:
-            options, cost, value = np.append(-1, options), np.append(0.0, cost), np.append(0.0, value)
-        items.append(_item(row, options, cost, value, weight[row], charge[row], gap))
+    items: list[Item] = []
+    if len(market.smooth) > _MOST_SMOOTH:
+        return None
+    work = 0.0
+    lists = min(MOST_STATES, float(room.max(initial=0.0))) if market.tariff.plain else np.inf
     for place, row in enumerate(market.smooth_rows.tolist()):
         own = market.smooth.rows(np.array([place]))
-        if own.last_whole[0] - own.least[0] > _MOST_CAPS:
+        last = max(float(own.cap_within(room[row : row + 1])[0]), float(own.least[0]))
+        if last - own.least[0] > _MOST_CAPS:
             return None
-        caps = np.union1d(own.floor, np.arange(own.least[0], own.last_whole[0] + 1.0))
+        caps = np.union1d(own.floor, np.arange(own.least[0], last + 1.0))
         value, cost = own.curves.utility(caps[:, None])[:, 0], own.charge(caps[:, None])[:, 0]
         items.append(_item(row, caps.astype(np.intp), cost, value, weight[row], charge[row], gap))
-        if len(items[-1].charge) > _MOST_OPTIONS:
+        count = len(items[-1].charge)
+        work += count * lists
+        if count > _MOST_OPTIONS and work > _MOST_WORK:
             return None
+    return items + _of_menus(market, weight[market.menu_rows], charge[market.menu_rows], gap)
+
+
+def _of_menus(market: Market, weight: Array, charge: Array, gap: float) -> list[Item]:
+    """The same for the menu side: most queries have but one option left, and those are settled at once."""
+    menus = market.menus
+    free, none = menus.base < 0, np.zeros((len(menus), 1))
+    cost = np.concatenate([np.where(free[:, None], none, np.inf), menus.costs], axis=1)
+    value = np.concatenate([none, menus.values], axis=1)
+    there = np.isfinite(cost)
+    surplus = np.where(there, weight[:, None] * value - charge[:, None] * np.where(there, cost, 0.0), -np.inf)
+    loss = surplus.max(axis=1, initial=-np.inf)[:, None] - surplus
+    near = loss <= gap
+    first, count = near.argmax(axis=1).tolist(), near.sum(axis=1).tolist()
+    decision, items = np.arange(-1, cost.shape[1] - 1), []
+    for place, row in enumerate(market.menu_rows.tolist()):
+        if count[place] > 1:
+            own = np.flatnonzero(near[place])
+            items.append(
+                _item(row, decision[own], cost[place, own], value[place, own], weight[place], charge[place], gap)
+            )
+        else:
+            one = slice(first[place], first[place] + 1)
+            items.append(Item(row, cost[place, one], value[place, one], loss[place, one], decision[one]))
     return items
 
 

@@ -36,7 +36,9 @@ class Limits(NamedTuple):
     lifts: npt.NDArray[np.bool_]
 
     def take(self, rows: Index) -> Limits:
-        """The same for some of the queries."""
+        """The same for some of the queries, in the order of their rows."""
+        if len(rows) == len(self.floor) and (np.diff(rows) == 1).all():
+            return self
         place = np.full(len(self.floor), -1)
         place[self.listed] = np.arange(len(self.listed))
         kept = np.flatnonzero(place[rows] >= 0)
@@ -118,9 +120,9 @@ class _Levels(NamedTuple):
 def _with_levels(limits: Limits, levels: object, n: int) -> Limits:
     own = _per_query(levels, n)
     common = None if own is not None else _read(levels, None)
-    low, high, floor = limits.low.copy(), limits.high.copy(), limits.floor.copy()
+    floor, fallback, low, high = (column.copy() for column in limits[:4])
     listed, points, lifts = [], [], np.zeros(n, dtype=bool)
-    settled: dict[tuple[int, float, float, float], tuple[float, float, float, Array | None]] = {}
+    settled: dict[tuple[int, float, float, float], tuple[float, float, float, float, Array | None]] = {}
     bounds = zip(limits.floor.tolist(), limits.fallback.tolist(), limits.high.tolist(), strict=True)
     for row, (least, back, most) in enumerate(bounds):
         if own is not None and own[row] is None:
@@ -129,7 +131,7 @@ def _with_levels(limits: Limits, levels: object, n: int) -> Limits:
         key = (-1 if own is None else row, least, back, most)
         if key not in settled:
             settled[key] = _settled(common or _read(own[row], row), least, back, most, row)  # type: ignore[index]
-        floor[row], low[row], high[row], fit = settled[key]
+        floor[row], fallback[row], low[row], high[row], fit = settled[key]
         lifts[row] = True
         if fit is not None:
             listed.append(row)
@@ -137,25 +139,27 @@ def _with_levels(limits: Limits, levels: object, n: int) -> Limits:
     columns = np.full((len(points), max((len(fit) for fit in points), default=1) or 1), np.inf)
     for place, fit in enumerate(points):
         columns[place, : len(fit)] = fit
-    return Limits(floor, limits.fallback, low, high, np.array(listed, dtype=np.intp), columns, lifts)
+    return Limits(floor, fallback, low, high, np.array(listed, dtype=np.intp), columns, lifts)
 
 
 def _settled(
     said: _Levels, floor: float, fallback: float, high: float, row: int
-) -> tuple[float, float, float, Array | None]:
-    """Floor, low, high and the list, if any, of a query whose limits were `floor` and `high`."""
+) -> tuple[float, float, float, float, Array | None]:
+    """Floor, fallback, low, high and the list, if any, of a query whose limits were `floor` and `high`."""
     free = said.zero and floor <= fallback
+    if not said.zero and floor <= fallback:
+        floor = fallback = 0.0  # everybody is funded, so nobody falls back
     if said.span is None:
         fit = said.points[(said.points >= floor) & (said.points <= high)]
         if len(fit) or free:
             least = floor if free else float(fit[0])
-            return least, least, high, fit
+            return least, fallback, least, high, fit
     else:
         low, most = max(floor, said.span[0]), min(high, said.span[1])
         if low <= most:
-            return (floor if free else low), low, most, None
+            return (floor if free else low), fallback, low, most, None
         if free:
-            return floor, floor, floor, None
+            return floor, fallback, floor, floor, None
     within = f"an allowed cap from {floor:,.15g} to {high:,.15g} tokens (min_tokens to max_tokens)"
     raise InvalidArgument("levels", _shown(said), within, "allow another cap, or 0, or move the limits", row)
 

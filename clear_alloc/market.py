@@ -82,6 +82,13 @@ class SmoothSide:
 
     def whole_demand(self, price: float | Array) -> Array:
         """Best whole feasible cap; the floor where nothing gains. O(n)."""
+        return self._best_whole(price)[0]
+
+    def best_surplus(self, price: float | Array) -> Array:
+        """Highest utility - price x charge over the whole caps that are feasible. O(n)."""
+        return self._best_whole(price)[1]
+
+    def _best_whole(self, price: float | Array) -> tuple[Array, Array]:
         # On the concave branch the best whole cap is beside the best real one; before it, surplus is convex and so
         # highest at an end: the floor, or the last whole cap before the branch, which is beside `wanted` again.
         wanted = self.wanted(price)
@@ -89,12 +96,7 @@ class SmoothSide:
         for cap in (np.maximum(np.floor(wanted), self.least), np.minimum(np.ceil(wanted), self.last_whole)):
             own = self.curves.utility(cap) - price * self.charge(cap)
             best, surplus = np.where(own > surplus, cap, best), np.maximum(own, surplus)
-        return best
-
-    def best_surplus(self, price: float | Array) -> Array:
-        """Highest utility - price x charge over the whole caps that are feasible. O(n)."""
-        best = self.whole_demand(price)
-        return self.curves.utility(best) - price * self.charge(best)
+        return best, surplus
 
     @cached_property
     def least(self) -> Array:
@@ -128,6 +130,7 @@ class Market:
         listed = np.isin(smooth_rows, limits.listed)
         self.smooth_rows, listed_rows = smooth_rows[~listed], smooth_rows[listed]
         self.menu_rows = np.concatenate([own_rows, listed_rows])
+        self._listed = len(listed_rows)
         rate, call = (
             None if column is None else column[self.smooth_rows, 0] for column in (tariff.rate, tariff.call)
         )
@@ -154,6 +157,11 @@ class Market:
         return isinstance(self.curves, Menu) or (
             isinstance(self.curves, Mixed) and any(isinstance(curves, Menu) for curves, _ in self.curves.pieces)
         )
+
+    @property
+    def own_menu_rows(self) -> Index:
+        """Rows of the caller's menus; other rows of the menu side are listed levels."""
+        return self.menu_rows[: len(self.menu_rows) - self._listed]
 
     @property
     def menu_floors(self) -> Array:

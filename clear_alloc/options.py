@@ -131,8 +131,10 @@ def options_of_levels(curves: Smooth, limits: Limits, tariff: Tariff) -> Options
     back = limits.fallback[:, None]
     if not back.any():
         return options
+    rests = ~options.forced[:, None]
     extra = Options(
-        back, charged.charge(back.T).T, curves.utility(back.T).T, label[:, :1],
+        back, np.where(rests, charged.charge(back.T).T, np.inf),
+        np.where(rests, curves.utility(back.T).T, -np.inf), label[:, :1],
         charged.deviation(back.T).T, charged.most(back.T).T,
         options.forced, options.fallback, options.floor, options.high,
     )  # fmt: skip
@@ -177,6 +179,11 @@ class MenuSide:
         if options.fallback.any():
             within = (options.tokens <= options.fallback[:, None]) & np.isfinite(self.costs)
             best = np.where(within, self.values, -np.inf).argmax(axis=1)
+            # Where options have prices of their own, a larger one may be worth as much and cost less.
+            as_good = (self.values >= self.values[rows, best][:, None]) & (
+                self.costs <= self.costs[rows, best][:, None]
+            )
+            best = np.where(as_good, self.costs, np.inf).argmin(axis=1)
             base = np.where(within.any(axis=1) & (options.fallback > 0), best, base)
         return base
 
@@ -214,6 +221,14 @@ class MenuSide:
     def label_of(self, chosen: Index) -> Index:
         """What the chosen options buy, as indices into the lists that the caller passed; -1 for none."""
         return np.where(chosen >= 0, self.options.label[np.arange(len(self)), chosen], -1)
+
+    def option_of(self, labels: Index, tokens: Array, taken: Bool) -> Index:
+        """The options with these labels, or with these tokens where there is no label; the base where not `taken`."""
+        same = np.where(
+            labels[:, None] >= 0, self.options.label == labels[:, None], self.options.tokens == tokens[:, None]
+        )
+        same &= np.isfinite(self.costs)
+        return np.where(taken & same.any(axis=1), same.argmax(axis=1), self.base)
 
     def within_means(self, free: float) -> MenuSide:
         """The same without options that would cost more than `free` above the base."""

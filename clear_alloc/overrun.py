@@ -6,43 +6,74 @@ from collections.abc import Callable
 
 import numpy as np
 
-from clear_alloc.curves import Array
 from clear_alloc.errors import BudgetTooSmall
 from clear_alloc.market import Market
-from clear_alloc.plan import Grant, grant_of, spent_of
+from clear_alloc.plan import Grant, Plan, fill, grant_of, spent_of
+from clear_alloc.sums import margin_within, moments_of, upper_quantile
 
-__all__ = ["deviation_of", "margin_of", "margin_within", "settled"]
+__all__ = ["deviation_of", "held_within", "margin_of", "quick_margin", "settled"]
 
-_ROUGH_ROUNDS = 3  # the margin moves by a small part of what the pool moves
-_ROUNDS = 12  # one or two settle it, unless single queries move the margin a lot
+_ROUNDS = 4  # of measuring the margin anew; two are usual
+_TRIES = 4  # to find the pool that leaves room for it; one or two are usual
+_REFILLS = 10
+_LUMPY = 16  # queries; of fewer, single ones move the margin so much that others may have to be funded
 _CLOSE = 2e-3  # of the margin: less than that is not worth another round
 
 
 def deviation_of(market: Market, grant: Grant) -> float:
     """Standard deviation of what a grant will cost in the end, budget units: queries are independent. O(n)."""
-    smooth = market.smooth.charged.deviation(grant.caps)
-    return float(np.sqrt((smooth**2).sum() + (market.menus.deviation_of(grant.chosen) ** 2).sum()))
-
-
-def margin_within(margin: Array, room: Array) -> Array:
-    """Margins, none of them more than what can be overrun at worst."""
-    return np.maximum(np.minimum(margin, room), 0.0)
+    return float(np.sqrt(moments_of(market, grant)[0].sum()))
 
 
 def margin_of(market: Market, grant: Grant, deviations: float) -> float:
-    """Budget units to hold back: so many standard deviations, but no more than it can cost at worst. O(n)."""
+    """Budget units to hold back, so that the sum passes them as rarely as a normal one does so many deviations.
+
+    O(n), and the time of a few hundred Fourier transforms where the uncertain queries are few.
+    """
     if deviations <= 0.0:
         return 0.0
+    quantile = upper_quantile(market, grant, deviations)
+    if quantile is None:
+        return _from_moments(market, grant, deviations)
+    return max(min(quantile - spent_of(market, grant), _room(market, grant)), 0.0)
+
+
+def _from_moments(market: Market, grant: Grant, deviations: float) -> float:
+    variance, third = moments_of(market, grant)
+    room = np.asarray(_room(market, grant))
+    return float(margin_within(deviations, variance.sum(), third.sum(), variance.max(initial=0.0), room))
+
+
+def _room(market: Market, grant: Grant) -> float:
     worst = market.smooth.charged.most(grant.caps).sum() + market.menus.most_of(grant.chosen).sum()
-    return max(min(deviations * deviation_of(market, grant), float(worst) - spent_of(market, grant)), 0.0)
+    return float(worst - spent_of(market, grant))
+
+
+def quick_margin(market: Market, grant: Grant, multiple: float) -> float:
+    """So many deviations, but no more than the room; with the multiple of a like grant nearly its margin. O(n)."""
+    if multiple <= 0.0:
+        return 0.0
+    return max(min(multiple * deviation_of(market, grant), _room(market, grant)), 0.0)
+
+
+def multiple_of(market: Market, grant: Grant, deviations: float) -> float:
+    """The margin of a grant in deviations of its own sum; those of a normal one where nothing is uncertain."""
+    deviation = deviation_of(market, grant)
+    return margin_of(market, grant, deviations) / deviation if deviation > 0.0 else deviations
 
 
 def settled(
-    market: Market, pool: float, deviations: float, rule: Callable[[float], Grant], rough: Callable[[float], Grant]
+    market: Market,
+    pool: float,
+    deviations: float,
+    rule: Callable[[float, float], Grant],
+    rough: Callable[[float], Grant] | None = None,
 ) -> Grant:
     """The best grant of `rule` whose charge and margin fit the pool together.
 
-    rule : what to do with a pool. rough : something like it that is faster, to find the neighbourhood of the margin.
+    rule : what to do with a pool if the margin is a multiple of the deviation; see `held_within`. rough : something
+    like it that is faster, to guess the first multiple; where there is one, who is funded stays as the first round
+    found it. The multiple hardly moves, so few rounds are enough.
     Raises BudgetTooSmall where the floors and their margin don't fit.
     """
     floors = grant_of(market, market.smooth.floor.copy(), market.menus.base.copy())
@@ -53,22 +84,80 @@ def settled(
             "min_tokens and their margin",
             market.tariff.counted_in,
         )
-    near = pool
-    for _ in range(_ROUGH_ROUNDS):
-        near = max(pool - margin_of(market, rough(near), deviations), market.total_floor)
-    best, own, low, high = floors, near, market.total_floor, pool
+    best = floors
+    multiple = multiple_of(market, rule(pool, 0.0) if rough is None else rough(pool), deviations)
+    grant = None
     for _ in range(_ROUNDS):
-        grant = rule(own)
+        stay = rough is not None and grant is not None and len(market) > _LUMPY
+        same = _refilled(market, grant, pool, multiple) if stay and grant is not None else None
+        grant = rule(pool, multiple) if same is None else same
         left = _left(market, grant, pool, deviations)
-        needed = margin_of(market, grant, deviations)
+        if left >= 0.0:
+            best = max(best, grant, key=lambda g: g.utility)
+            if left <= _CLOSE * (pool - spent_of(market, grant)):
+                break
+        # A hair more than is needed, or the last round would end just outside; more still if that keeps happening.
+        hair = 1.0 + 0.1 * _CLOSE if left >= 0.0 or best is floors else 1.0 + _CLOSE
+        multiple = hair * multiple_of(market, grant, deviations)
+    return best
+
+
+def held_within(
+    market: Market,
+    pool: float,
+    multiple: float,
+    rule: Callable[[float], Grant],
+    rough: Callable[[float], Grant],
+    *,
+    topped_up: bool = True,
+) -> Grant:
+    """What `rule` makes of a pool that also has to hold a margin of `multiple` deviations.
+
+    topped_up : whether what the rule leaves is spent on who is funded.
+    """
+    low, high = market.total_floor, pool
+    own, best = pool, grant_of(market, market.smooth.floor.copy(), market.menus.base.copy())
+    for _ in range(_TRIES):
+        own = max(pool - quick_margin(market, rough(own), multiple), market.total_floor)
+    for _ in range(_TRIES):
+        grant = rule(own)
+        needed = quick_margin(market, grant, multiple)
+        left = pool - spent_of(market, grant) - needed
         if left >= 0.0:
             best, low = max(best, grant, key=lambda g: g.utility), max(low, own)
         else:
             high = min(high, own)
-        if (left >= 0.0 and (left <= _CLOSE * needed or own >= pool)) or high - low <= _CLOSE * needed:
+        if 0.0 <= left <= _CLOSE * needed or high - low <= _CLOSE * needed or (left >= 0.0 and own >= pool):
             break
         # The margin moves by a small part of what the pool moves, unless single queries jump: then halve.
-        own = pool - needed * (1.0 + 0.1 * _CLOSE)
+        own = pool - needed
+        if not low < own < high:
+            own = 0.5 * (low + high)
+    same = _refilled(market, best, pool, multiple) if topped_up else None
+    return best if same is None else max(best, same, key=lambda g: g.utility)
+
+
+def _refilled(market: Market, grant: Grant, pool: float, multiple: float) -> Grant | None:
+    """The same queries funded, with what the pool has for them and their margin; None if that can't be had.
+
+    Their caps, and so the margin, move without a jump.
+    """
+    plan = Plan(grant.caps > market.smooth.floor, grant.chosen)
+    low, high, best = 0.0, pool, None
+    own = pool - quick_margin(market, grant, multiple)
+    for _ in range(_REFILLS):
+        rival = fill(market, plan, own, 0.0)
+        if rival is None:
+            return best
+        needed = quick_margin(market, rival, multiple)
+        left = pool - spent_of(market, rival) - needed
+        if left >= 0.0:
+            low, best = own, rival
+        else:
+            high = own
+        if 0.0 <= left <= 0.1 * _CLOSE * needed or high - low <= 0.1 * _CLOSE * needed:
+            break
+        own = pool - needed * (1.0 + 0.01 * _CLOSE)
         if not low < own < high:
             own = 0.5 * (low + high)
     return best

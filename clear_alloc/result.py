@@ -193,7 +193,8 @@ class Allocation:
         market, menus, chosen = self._problem.market, self._problem.market.menus, self._grant.chosen
         smooth, own = market.smooth_rows, market.menu_rows
         outside = np.flatnonzero(~market.limits.allow(tokens))
-        outside = outside[~np.isin(outside, own) | (tokens[outside] > market.limits.high[outside])]
+        # A menu's tokens are those of an option, and options were chosen by the limits.
+        outside = outside[~np.isin(outside, market.own_menu_rows)]
         found = f"query {outside[0]} has {self.tokens[outside[0]]}" if len(outside) else ""
         _promise("every cap is between min_tokens and max_tokens, or listed", not len(outside), found)
         same = bool((tokens[smooth] == self._grant.caps).all() and (tokens[own] == menus.tokens_of(chosen)).all())
@@ -292,7 +293,8 @@ def _funded(market: Market, grant: Grant) -> Bool:
     menus = market.menus
     fallback = market.limits.fallback
     funded[market.smooth_rows] = grant.caps > fallback[market.smooth_rows]
-    resting = (grant.chosen == menus.base) & (fallback[market.menu_rows] > 0)
+    own = fallback[market.menu_rows]
+    resting = (grant.chosen == menus.base) & (own > 0) & (menus.tokens_of(menus.base) <= own)
     bought = (menus.label_of(grant.chosen) >= 0) | (menus.tokens_of(grant.chosen) > 0)
     funded[market.menu_rows] = bought & ~resting
     return funded

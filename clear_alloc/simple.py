@@ -6,25 +6,25 @@ import numpy as np
 
 from clear_alloc.curves import Array
 from clear_alloc.market import Index, Market, MenuSide
-from clear_alloc.overrun import margin_of
+from clear_alloc.overrun import quick_margin
 from clear_alloc.plan import Grant, grant_of, spent_of
 from clear_alloc.roots import falling_root
 
 __all__ = ["grant_within", "proportional_grant", "uniform_grant"]
 
 
-def uniform_grant(market: Market, budget: float, deviations: float = 0.0) -> Grant:
-    """One cap for everybody; floors and ceilings are kept. deviations : as `margin_of` holds back. O(n)."""
-    return _in_shares(market, budget, np.ones(len(market)), deviations)
+def uniform_grant(market: Market, budget: float, multiple: float = 0.0) -> Grant:
+    """One cap for everybody; floors and ceilings are kept. multiple : deviations to hold back. O(n)."""
+    return _in_shares(market, budget, np.ones(len(market)), multiple)
 
 
-def proportional_grant(market: Market, budget: float, deviations: float = 0.0) -> Grant:
+def proportional_grant(market: Market, budget: float, multiple: float = 0.0) -> Grant:
     """Caps proportional to the emergence threshold; one cap for everybody where all thresholds are 0. O(n)."""
     share = market.curves.emergence
-    return _in_shares(market, budget, share if share.any() else np.ones(len(market)), deviations)
+    return _in_shares(market, budget, share if share.any() else np.ones(len(market)), multiple)
 
 
-def _in_shares(market: Market, budget: float, share: Array, deviations: float) -> Grant:
+def _in_shares(market: Market, budget: float, share: Array, multiple: float) -> Grant:
     """The largest scale at which whole caps of scale x share, as far as they are feasible, fit the budget."""
     share = share / share.max(initial=1e-300)  # shares near the smallest float would overflow the scale
     total = float(share.sum())
@@ -46,7 +46,7 @@ def _in_shares(market: Market, budget: float, share: Array, deviations: float) -
         return needed(granted(tokens_inverse))
 
     def needed(grant: Grant) -> float:
-        return spent_of(market, grant) + margin_of(market, grant, deviations)
+        return spent_of(market, grant) + quick_margin(market, grant, multiple)
 
     if spent(0.0) <= budget:
         return granted(0.0)
@@ -67,6 +67,7 @@ def grant_within(market: Market, limits: Array) -> Grant:
 def _best_option_within(menus: MenuSide, limits: Array) -> Index:
     """The most valuable option that a limit covers, the cheapest of equals; the base where none is better."""
     covered = (menus.options.tokens <= limits[:, None]) & np.isfinite(menus.costs)
+    covered &= (limits[:, None] > 0) | (menus.costs == 0)  # an option without tokens may still cost a call
     values = np.where(covered, menus.values, -np.inf)
     best = values.argmax(axis=1)
     better = values[np.arange(len(menus)), best] > menus.base_value

@@ -20,7 +20,9 @@ __all__ = ["EXACT_CELLS", "Solved", "certified", "roughly", "solve"]
 
 EXACT_CELLS = 1e6  # up to this size the integer dynamic programme is as fast as the repair: about 5 ms
 _MOST_MENUS = 2_000  # queries; of more, what a better combination adds is not worth the search
+_MOST_SMOOTH = 32  # queries among which there are smooth curves, whose whole caps are then tried one by one
 _WORTH_A_SEARCH = 1e-7  # of the upper bound: a smaller gap is left as it is
+_FEW = 20_000  # queries; of more, single jumps don't count
 _ENOUGH = 1e-9  # of the upper bound: a grant this close to it is not improved
 _ROUNDING = 1e-12  # of the pool: what a sum of charges may be off by
 
@@ -46,7 +48,9 @@ def solve(market: Market, pool: float, near: float = 0.0) -> Solved:
 def certified(market: Market, pool: float, near: float = 0.0) -> tuple[Clearing, Bound]:
     """The clearing price of a pool, and the lower of the dual values at both ends of its bracket. O(n) a pass."""
     clearing = clearing_price(market, pool, near)
-    return clearing, lowest(bound_at(market, price, pool) for price in (clearing.price, clearing.low))
+    # The ends are so close that they differ by a jump at most: of many queries one is nothing.
+    ends = (clearing.price, clearing.low) if len(market) <= _FEW else (clearing.price,)
+    return clearing, lowest(bound_at(market, price, pool) for price in ends)
 
 
 def roughly(market: Market, pool: float, near: float = 0.0) -> Grant:
@@ -60,7 +64,7 @@ def _best(market: Market, clearing: Clearing, bound: Bound, pool: float) -> tupl
     if market.tariff.plain and table_cells(market, pool) <= EXACT_CELLS:
         return exact_grant(market, pool), []
     within, own = _within_reach(market, clearing, pool)
-    tighter = bound_at(within, own.price, pool)
+    tighter = bound if within is market else bound_at(within, own.price, pool)
     enough = (1.0 - _ENOUGH) * min(bound.value, tighter.value)
     grant = _repaired(within, own, pool, enough)
     # Dominance is a promise, so the baselines are always candidates.
@@ -71,7 +75,8 @@ def _best(market: Market, clearing: Clearing, bound: Bound, pool: float) -> tupl
 def _combined(market: Market, grant: Grant, bound: Bound, pool: float) -> Grant:
     """The best combination of finite choices, where those are all there is and the gap leaves room."""
     gap = bound.value - grant.utility
-    if len(market.smooth) or len(market) > _MOST_MENUS or gap <= _WORTH_A_SEARCH * bound.value:
+    most = _MOST_MENUS if not len(market.smooth) else 0 if market.tariff.plain else _MOST_SMOOTH
+    if len(market) > most or gap <= _WORTH_A_SEARCH * bound.value:
         return grant
     alike = np.ones(len(market))
     items = items_of(bound.market, alike, bound.price * alike, gap, pool * alike)

@@ -76,7 +76,7 @@ def _read(argument: str, values: RatesLike, lengths: npt.NDArray[np.intp], least
             found = f"of length {len(flat)}"
             raise InvalidArgument(argument, found, f"length {n} or a scalar", "pass one per query")
         return np.broadcast_to(flat, n)[:, None]
-    rows = [_entry(argument, entry, row) for row, entry in enumerate(values)]  # type: ignore[arg-type, union-attr]
+    rows = [_entry(argument, entry, row) for row, entry in enumerate(values)]  # type: ignore[arg-type]
     if len(rows) != n:
         raise InvalidArgument(argument, f"of length {len(rows)}", f"length {n}", "pass one entry per query")
     own = np.fromiter((len(row) for row in rows), dtype=np.intp, count=n)

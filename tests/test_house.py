@@ -23,7 +23,7 @@ ORDER = [
     ["price"],
     ["whole"],
     ["plan"],
-    ["between", "combine", "core", "dynamic"],
+    ["between", "combine", "core", "dynamic", "sums"],
     ["overrun"],
     ["simple"],
     ["problem"],

@@ -110,6 +110,10 @@ class Curves(ABC):
     def deviation(self, tokens: npt.ArrayLike) -> Array:
         """Standard deviation of what a completion burns under a cap, token. O(n)."""
 
+    def third_moment(self, tokens: npt.ArrayLike) -> Array:
+        """Third central moment of what a completion burns under a cap, token^3; 0 where it is not known. O(n)."""
+        return np.zeros(np.broadcast_shapes(np.shape(tokens), (len(self),)))
+
     def __getitem__(self, index: Any) -> Self:
         """Rows by boolean mask, slice, integer or integer array; always a column of curves."""
         mask = np.asarray(index) if not isinstance(index, slice) else None

@@ -50,6 +50,13 @@ class Charged:
         spread = self.curves.deviation(caps)
         return spread if self.rate is None else spread * self.rate
 
+    def third_moment(self, caps: Array) -> Array:
+        """Third central moment of what a cap will turn out to cost, budget units^3. O(n)."""
+        if self.accounting == "reserved":
+            return np.zeros(np.shape(caps))
+        third = self.curves.third_moment(caps)
+        return third if self.rate is None else third * self.rate**3
+
     def most(self, caps: Array) -> Array:
         """What a cap can cost at most, budget units: its whole length. O(n)."""
         return Charged(self.curves, "reserved", self.rate, self.call).charge(caps)

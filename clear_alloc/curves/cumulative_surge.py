@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from clear_alloc.curves.columns import MAX_TOKENS, Array, at_least, positive, probability, resolvable
 from clear_alloc.curves.lambert import w_minus_one
-from clear_alloc.curves.residual import Arrival
+from clear_alloc.curves.residual import Arrival, central_third
 
 __all__ = ["CumulativeSurge"]
 
@@ -139,6 +139,15 @@ class CumulativeSurge(Arrival):
         square = -6.0 * np.expm1(-y) - (6.0 * y + 2.0 * y * y) * np.exp(-y)
         spread: Array = self.width * np.sqrt(np.maximum(square - mean * mean, 0.0))
         return spread
+
+    def third_moment(self, tokens: npt.ArrayLike) -> Array:
+        """Third central moment of min(length, cap), token^3. O(n)."""
+        y = np.maximum((np.asarray(tokens, dtype=np.float64) - self.threshold) / self.width, 0.0)
+        y = np.minimum(y, 700.0)
+        e, lost = np.exp(-y), -np.expm1(-y)
+        square = 6.0 * lost - (6.0 * y + 2.0 * y * y) * e
+        cube = 24.0 * lost - (24.0 * y + 12.0 * y * y + 3.0 * y**3) * e
+        return central_third(2.0 * lost - y * e, square, cube) * self.width**3
 
     def expected_square(self, tokens: npt.ArrayLike) -> Array:
         """E min(length, cap)^2, token^2. O(n)."""

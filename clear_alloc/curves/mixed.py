@@ -108,6 +108,10 @@ class Mixed(Smooth):
         """Standard deviation of what a completion burns under a cap, token. O(n)."""
         return self._ask("deviation", tokens)
 
+    def third_moment(self, tokens: npt.ArrayLike) -> Array:
+        """Third central moment of what a completion burns under a cap, token^3. O(n)."""
+        return self._ask("third_moment", tokens)
+
     def running(self, tokens: npt.ArrayLike) -> Array:
         """Share of completions that burn more than `tokens`. O(n)."""
         return self._ask("running", tokens)

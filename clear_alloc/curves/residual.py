@@ -16,7 +16,12 @@ from clear_alloc.curves.columns import Array
 from clear_alloc.curves.tangent import steepest_chord
 from clear_alloc.errors import NotSupported
 
-__all__ = ["Arrival", "Residual"]
+__all__ = ["Arrival", "Residual", "central_third"]
+
+
+def central_third(mean: Array, square: Array, cube: Array) -> Array:
+    """Third central moment from the raw ones."""
+    return cube - 3.0 * square * mean + 2.0 * mean**3
 
 
 class Arrival(Smooth):

@@ -15,7 +15,7 @@ from clear_alloc.groups.settle import Solution, settled_tree
 from clear_alloc.groups.tree import ROOT, Group, Tree, read_tree
 from clear_alloc.plan import charges_of, values_of
 from clear_alloc.price import Clearing, Status
-from clear_alloc.problem import CurvesLike, Problem, Terms, TermsGiven, read_problem
+from clear_alloc.problem import CurvesLike, Problem, Terms, TermsGiven, judged_budget, read_problem
 from clear_alloc.result import Allocation, allocation_of
 
 __all__ = ["allocate_groups"]
@@ -64,7 +64,7 @@ def allocate_groups(
     Examples
     --------
     >>> import clear_alloc as ca
-    >>> curves = ca.ShiftedSurge(threshold=[100, 150, 200, 250], width=100, peak=0.9)
+    >>> curves = ca.ShiftedSurge(threshold=[100, 150, 200, 250], width=100, peak=[0.9, 0.8, 0.9, 0.8])
     >>> teams = [ca.Group("search", budget=250), ca.Group("chat", guarantee=300)]
     >>> result = ca.allocate_groups(curves, 600, teams, ["search", "search", "chat", "chat"])
     >>> result.tokens
@@ -72,8 +72,8 @@ def allocate_groups(
     >>> result["search"].binding.value
     'its own budget binds'
     """
-    problem = read_problem(curves, budget, Terms(**terms))
-    given = list(groups)
+    problem = read_problem(curves, judged_budget(budget), Terms(**terms))
+    given = list(groups) if isinstance(groups, Iterable) and not isinstance(groups, str) else groups
     names = _names(curves, group_of, len(problem.market))
     tree = read_tree(given, names, problem.market, problem.pool)
     solved = settled_tree(problem.market, tree, problem.deviations)
@@ -92,6 +92,8 @@ def allocate_groups(
 
 
 def _names(curves: CurvesLike, group_of: Sequence[str | None] | None, n: int) -> list[Any]:
+    if isinstance(group_of, (str, bytes)) or not (group_of is None or isinstance(group_of, Iterable)):
+        raise InvalidArgument("group_of", group_of, f"{n} names", "pass one name, or None, per query")
     if group_of is not None:
         return group_of.tolist() if isinstance(group_of, np.ndarray) else list(group_of)
     if isinstance(curves, Curves):

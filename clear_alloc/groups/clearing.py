@@ -13,11 +13,11 @@ from typing import NamedTuple
 import numpy as np
 
 from clear_alloc.curves import Array
-from clear_alloc.groups.tree import ROOT, Index, Tree
+from clear_alloc.groups.tree import ROOT, Tree
 from clear_alloc.market import Market
 from clear_alloc.roots import falling_root
 
-__all__ = ["Binding", "Prices", "Subtree", "cleared", "nested_bound"]
+__all__ = ["Binding", "Clearing", "Prices", "nested_bound"]
 
 _NEARLY_FREE = 1e-9  # of the price around it: a guarantee that covers everything would otherwise weigh without limit
 
@@ -35,39 +35,37 @@ class Prices(NamedTuple):
 
     price: Array
     binding: tuple[Binding, ...]
-    pool: Array
 
 
-class Subtree:
-    """One node with everything inside it: the market of its queries, and where they stand."""
+class Clearing:
+    """What the nodes of a tree want of a market at a price, within their limits; the whole has a pool."""
 
-    def __init__(self, market: Market, tree: Tree, node: int):
-        self.tree, self.node, self.within = tree, node, tree.inside(node)
-        rows = np.flatnonzero(self.within[tree.node_of])
-        self.market = market if node == ROOT else market.take(rows)
-        self.node_of: Index = tree.node_of[rows]
-        self.most = self.clamped(0.0, np.zeros(len(tree)))[0]
+    def __init__(self, market: Market, tree: Tree):
+        self.market, self.tree = market, tree
+        self.least = np.zeros(len(tree))
+        self.least = np.minimum(tree.guarantee, self.clamped(0.0)[0])
+        self._prices: dict[float, float] = {}
 
-    def clamped(self, price: float, least: Array) -> tuple[Array, Array]:
+    def clamped(self, price: float) -> tuple[Array, Array]:
         """Demand of each node within its limits, and before its own are applied, (nodes,)."""
         tree = self.tree
-        raw = np.bincount(self.node_of, self.market.demands(price), minlength=len(tree)).astype(np.float64)
-        held = np.zeros(len(tree))
-        for node in range(len(tree) - 1, self.node - 1, -1):
-            if not self.within[node]:
-                continue
-            held[node] = raw[node]
-            if node != self.node:
-                held[node] = max(min(raw[node], tree.ceiling[node]), least[node])
-                raw[tree.parent[node]] += held[node]
+        raw = np.bincount(tree.node_of, self.market.demands(price), minlength=len(tree)).astype(np.float64)
+        held = raw.copy()
+        for layer in tree.layers:
+            held[layer] = np.maximum(np.minimum(raw[layer], tree.ceiling[layer]), self.least[layer])
+            np.add.at(raw, tree.parent[layer], held[layer])
+        held[ROOT] = raw[ROOT]
         return held, raw
 
     def price(self, pool: float) -> float:
-        """Lowest price at which what is wanted inside fits `pool`."""
-        least = np.minimum(self.tree.guarantee, self.most)
+        """Lowest price at which what is wanted fits `pool`."""
+        if pool not in self._prices:
+            self._prices[pool] = self._price(pool)
+        return self._prices[pool]
 
+    def _price(self, pool: float) -> float:
         def wanted(price: float) -> float:
-            return float(self.clamped(price, least)[0][self.node])
+            return float(self.clamped(price)[0][ROOT])
 
         high = self.market.highest_price
         if high <= 0.0 or wanted(0.0) <= pool:
@@ -78,41 +76,20 @@ class Subtree:
 
     def binding(self, price: float) -> dict[int, Binding]:
         """The outermost nodes whose own limits bind at a price."""
-        least = np.minimum(self.tree.guarantee, self.most)
-        _, raw = self.clamped(price, least)
+        raw, tree = self.clamped(price)[1], self.tree
         found: dict[int, Binding] = {}
-        free = np.zeros(len(self.tree), dtype=bool)
-        free[self.node] = True
-        for node in range(self.node + 1, len(self.tree)):
-            if not (self.within[node] and free[self.tree.parent[node]]):
+        free = np.zeros(len(tree), dtype=bool)
+        free[ROOT] = True
+        for node in range(1, len(tree)):
+            if not free[tree.parent[node]]:
                 continue
-            if raw[node] > self.tree.ceiling[node]:
+            if raw[node] > tree.ceiling[node]:
                 found[node] = Binding.BUDGET
-            elif raw[node] < least[node]:
+            elif raw[node] < self.least[node]:
                 found[node] = Binding.GUARANTEE
             else:
                 free[node] = True
         return found
-
-
-def cleared(market: Market, tree: Tree, pool: float) -> Prices:
-    """Price of every node. O(n) per evaluation of a price, log2(n) + 20 of them for each node that binds."""
-    price, binding, pools = np.zeros(len(tree)), [Binding.NONE] * len(tree), np.full(len(tree), np.inf)
-    open_nodes = [(ROOT, pool)]
-    while open_nodes:
-        node, size = open_nodes.pop()
-        sub = Subtree(market, tree, node)
-        own = sub.price(size)
-        if binding[node] is Binding.BUDGET:  # rounding must not turn the order of the two round
-            own = max(own, price[tree.parent[node]])
-        elif binding[node] is Binding.GUARANTEE:
-            own = min(own, price[tree.parent[node]])
-        price[sub.within], pools[node] = own, size
-        for inner, kind in sub.binding(own).items():
-            binding[inner] = kind
-            limit = tree.ceiling if kind is Binding.BUDGET else tree.guarantee
-            open_nodes.append((inner, float(limit[inner])))
-    return Prices(price, tuple(binding), pools)
 
 
 def nested_bound(market: Market, tree: Tree, prices: Prices, alone: Array) -> tuple[float, Array, Array]:

@@ -29,23 +29,29 @@ def with_shares_funded(market: Market, tree: Tree, prices: Array, grant: Grant) 
         return market
     raised = market.limits.floor.copy()
     for node in short:
-        rows = np.flatnonzero(tree.inside(int(node))[tree.node_of] & np.isfinite(surplus))
+        rows = tree.rows(int(node))
+        rows = rows[np.isfinite(surplus[rows])]
         if len(rows) < needed[node]:
-            group = tree.groups[node - 1]
-            allowed = f"at most {len(rows):,} funded queries in {group.name!r}: the others have no cap worth anything"
-            remedy = "lower the share, or raise max_tokens or levels"
-            raise InvalidArgument("min_funded", group.min_funded, allowed, remedy)
+            raise _impossible(tree, int(node), len(rows))
         best = rows[np.argsort(-surplus[rows], kind="stable")[: int(needed[node])]]
         raised[best] = np.maximum(raised[best], floor[best])
+    if (raised == market.limits.floor).all():  # a floor alone doesn't bring them an option worth anything
+        raise _impossible(tree, int(short[0]), int(tree.summed(served.astype(float))[short[0]]))
     limits = market.limits._replace(floor=raised, low=np.maximum(market.limits.low, raised))
     return Market(market.curves, limits, market.tariff)
+
+
+def _impossible(tree: Tree, node: int, served: int) -> InvalidArgument:
+    group = tree.groups[node - 1]
+    allowed = f"at most {served:,} funded queries in {group.name!r}: the others have no cap worth anything"
+    return InvalidArgument("min_funded", group.min_funded, allowed, "lower the share, or raise max_tokens or levels")
 
 
 def _served(market: Market, grant: Grant) -> np.ndarray:
     """Queries that have a cap worth something."""
     served = np.empty(len(market), dtype=bool)
-    served[market.smooth_rows] = market.smooth.curves.utility(grant.caps) > market.smooth.floor_value
-    served[market.smooth_rows] |= market.smooth.floor > market.limits.fallback[market.smooth_rows]
+    fallback = market.limits.fallback[market.smooth_rows]
+    served[market.smooth_rows] = (grant.caps > fallback) & (market.smooth.curves.utility(grant.caps) > 0)
     served[market.menu_rows] = market.menus.value_of(grant.chosen) > 0
     return served
 
@@ -55,10 +61,10 @@ def _funded_surplus(market: Market, prices: Array) -> tuple[Array, Array]:
     surplus, floor = np.full(len(market), -np.inf), np.zeros(len(market))
     side, menus = market.smooth, market.menus
     own = prices[market.smooth_rows]
-    caps = np.minimum(np.ceil(side.wanted(own)), side.last_whole)
+    caps = np.minimum(np.maximum(np.ceil(side.wanted(own)), np.floor(side.start) + 1.0), side.last_whole)
     worth = side.curves.utility(caps)
     surplus[market.smooth_rows] = np.where(worth > 0, worth - own * side.charge(caps), -np.inf)
-    floor[market.smooth_rows] = np.minimum(np.ceil(side.start), side.last_whole)
+    floor[market.smooth_rows] = caps
     useful = (menus.values > 0) & np.isfinite(menus.costs)
     charge = np.where(useful, menus.costs, 0.0)
     of_option = np.where(useful, menus.values - prices[market.menu_rows][:, None] * charge, -np.inf)

@@ -5,26 +5,61 @@ from __future__ import annotations
 import numpy as np
 
 from clear_alloc.curves import Array
-from clear_alloc.groups.clearing import Binding, Subtree
-from clear_alloc.groups.tree import Index, Tree
+from clear_alloc.groups.clearing import Binding, Clearing, Prices
+from clear_alloc.groups.combined import NestedBound, combined
+from clear_alloc.groups.tree import ROOT, Index, Tree
 from clear_alloc.market import Market
 from clear_alloc.plan import Grant, charges_of, grant_of, values_of
 from clear_alloc.solve import solve
 
-__all__ = ["Nested", "idle_spent"]
+__all__ = ["Nested"]
 
-_ROUNDING = 1e-12  # of a budget: what a sum of charges may be off by
+_WORK = 4e6  # pairs that the best combination may look at: half a second
+_LEAST_WORK = 3e4  # the same for one group of many
+_ROUNDING = 1e-12  # of a budget or a utility: what a sum may be off by
 
 
 class Nested:
-    """The market of all queries and the tree they stand in; remembers what it has solved."""
+    """A market and the tree that its queries stand in; remembers what it has solved.
 
-    def __init__(self, market: Market, tree: Tree):
-        self.market, self.tree = market, tree
+    taken : markets of the groups inside, by their first query and size; they don't depend on any budget.
+    """
+
+    def __init__(
+        self,
+        market: Market,
+        tree: Tree,
+        taken: dict[int, Market] | None = None,
+        place: int = ROOT,
+        work: float = _WORK,
+    ):
+        self.market, self.tree, self.place, self.work = market, tree, place, work
+        self.taken = {} if taken is None else taken
         self.smooth_place = _places(market.smooth_rows, len(market))
         self.menu_place = _places(market.menu_rows, len(market))
-        self._known: dict[tuple[int, float], Grant] = {}
-        self._subtrees: dict[int, Subtree] = {}
+        self.needed = tree.needed(market.least)
+        self.clearing = Clearing(market, tree)
+        self._inner: dict[int, Nested] = {}
+        self._known: dict[float, Grant] = {}
+        self._alone: Array | None = None
+
+    def inner(self, node: int) -> Nested:
+        """One of the groups inside, as a whole of its own."""
+        for child in self.tree.children:
+            if child <= node < self.tree.last[child]:
+                if child not in self._inner:
+                    self._inner[child] = self._taken(child)
+                own = self._inner[child]
+                return own if child == node else own.inner(node - child)
+        return self
+
+    def _taken(self, child: int) -> Nested:
+        place = self.place + child
+        if place not in self.taken:
+            self.taken[place] = self.market.take(self.tree.rows(child))
+        market = self.taken[place]
+        work = self.work * len(market) / max(len(self.market), 1)
+        return Nested(market, self.tree.under(child), self.taken, place, max(work, _LEAST_WORK))
 
     def nobody(self) -> Grant:
         """Everybody's floor."""
@@ -38,119 +73,129 @@ class Nested:
         """Utility within each node, (nodes,)."""
         return self.tree.summed(values_of(self.market, grant))
 
+    @property
     def alone(self) -> Array:
         """Utility that each node's guarantee buys by itself, (nodes,); that of its floors where it has none."""
-        least = self.worth(self.nobody())
-        for node in np.flatnonzero(self.tree.guarantee > 0):
-            grant = self.solved(int(node), float(self.tree.guarantee[node]))
-            least[node] = max(least[node], self.worth(grant)[node])
-        return least
+        if self._alone is None:
+            self._alone = self.worth(self.nobody())
+            for child in self.tree.children:
+                own = self.inner(child)
+                self._alone[child : self.tree.last[child]] = own.alone
+                if self.tree.guarantee[child] > 0:
+                    self._alone[child] = own.promised().utility
+        return self._alone
 
-    def solved(self, node: int, pool: float) -> Grant:
-        """The best grant found for the queries inside `node` at `pool` budget units; floors for all others."""
-        key = (node, pool)
-        if key not in self._known:
-            self._known[key] = self._solve(node, pool)
-        return self._known[key]
+    def promised(self) -> Grant:
+        """What the guarantee of the whole buys by itself, or what is needed inside it if that is more."""
+        return self.solved(max(float(self.tree.guarantee[ROOT]), float(self.needed[ROOT])))
 
-    def _solve(self, node: int, pool: float) -> Grant:
-        bound = self._bound_inside(node, pool)
-        best: Grant | None = None
+    def prices(self, pool: float) -> Prices:
+        """Price of every node. log2(n) + 20 evaluations, O(n) each, for each node that binds."""
+        tree = self.tree
+        price, kinds = np.full(len(tree), self.clearing.price(pool)), [Binding.NONE] * len(tree)
+        for node, kind in self.clearing.binding(float(price[ROOT])).items():
+            limit = tree.ceiling if kind is Binding.BUDGET else tree.guarantee
+            own = self.inner(node).prices(float(limit[node]))
+            # Rounding must not turn the order of the two round.
+            order = np.maximum if kind is Binding.BUDGET else np.minimum
+            inside = slice(node, int(tree.last[node]))
+            price[inside] = own.price
+            free = own.price == own.price[ROOT]
+            price[inside][free] = order(own.price[free], price[ROOT])
+            kinds[inside] = [kind, *own.binding[1:]]
+        return Prices(price, tuple(kinds))
+
+    def bound(self, pool: float) -> NestedBound:
+        """The certificate of a pool."""
+        return NestedBound(self.market, self.tree.with_pool(pool), self.prices(pool), self.alone)
+
+    def solved(self, pool: float) -> Grant:
+        """The best grant found for `pool` budget units, which floors and guarantees must fit."""
+        if pool not in self._known:
+            rivals = [grant for size, grant in self._known.items() if size <= pool]
+            grant = idle_spent(self, max([self._solve(pool), *rivals], key=lambda grant: grant.utility), pool)
+            self._known[pool] = idle_spent(self, combined(self.bound(pool), grant, self.work), pool)
+        return self._known[pool]
+
+    def _solve(self, pool: float) -> Grant:
+        if len(self.tree) == 1:
+            return solve(self.market, pool).grant
+        bound = self.clearing.binding(self.clearing.price(pool))
         for _ in range(2 * len(self.tree) + 1):
-            grant = self._with_bound(node, pool, bound)
-            broken = {} if grant is None else self._broken(node, grant, bound)
-            if grant is not None and not broken:
-                best = grant
-                break
+            grant = self._with_bound(pool, bound)
             if grant is None:  # what was set apart leaves too little for the floors of the others
-                return self._each_by_itself(node, pool)
-            bound = {k: v for k, v in bound.items() if not any(self.tree.inside(b)[k] for b in broken)} | broken
-        if best is None:
-            return self._each_by_itself(node, pool)
-        return self._idle_lent(node, pool, best, bound)
+                break
+            broken = self._broken(grant, bound)
+            if not broken:
+                return self._idle_lent(pool, grant, bound)
+            last = self.tree.last
+            bound = {k: v for k, v in bound.items() if not any(b <= k < last[b] for b in broken)} | broken
+        return self._each_by_itself(pool)
 
-    def _bound_inside(self, node: int, pool: float) -> dict[int, Binding]:
-        """The outermost groups inside `node` that bind when it clears `pool` by itself."""
-        sub = self._subtrees.setdefault(node, Subtree(self.market, self.tree, node))
-        return sub.binding(sub.price(pool))
-
-    def _with_bound(self, node: int, pool: float, bound: dict[int, Binding]) -> Grant | None:
+    def _with_bound(self, pool: float, bound: dict[int, Binding]) -> Grant | None:
         """Binding groups by themselves, then all the others together with what is left."""
         grant, left = self.nobody(), pool
-        rest = self.tree.inside(node)
-        for inner, kind in bound.items():
-            size = self.tree.ceiling[inner] if kind is Binding.BUDGET else self.tree.guarantee[inner]
-            own = self.solved(inner, min(float(size), pool))
-            within = self.tree.inside(inner)
-            grant = self._merged(grant, own, within)
-            left -= float(self.spent(own)[inner])
-            rest &= ~within
+        rest = np.ones(len(self.tree), dtype=bool)
+        for node, kind in bound.items():
+            own = self.inner(node)
+            size = min(float(self.tree.ceiling[node]), pool)
+            part = own.solved(size) if kind is Binding.BUDGET else own.promised()
+            grant = self._placed(grant, own.market, self.tree.rows(node), part)
+            left -= float(own.spent(part)[ROOT])
+            rest[node : self.tree.last[node]] = False
         rows = np.flatnonzero(rest[self.tree.node_of])
-        part = self.market if len(rows) == len(self.market) else self.market.take(rows)
-        if part.total_floor > left:
+        market = self.market if len(rows) == len(self.market) else self.market.take(rows)
+        if market.total_floor > left:
             return None
-        return self._placed(grant, part, rows, solve(part, left).grant)
+        return self._placed(grant, market, rows, solve(market, left).grant)
 
-    def _broken(self, node: int, grant: Grant, bound: dict[int, Binding]) -> dict[int, Binding]:
+    def _broken(self, grant: Grant, bound: dict[int, Binding]) -> dict[int, Binding]:
         """Outermost groups that were taken as free and are not: over their budget, or below their guarantee."""
-        spent, worth = self.spent(grant), self.worth(grant)
+        tree, spent, worth = self.tree, self.spent(grant), self.worth(grant)
         found: dict[int, Binding] = {}
-        closed = np.zeros(len(self.tree), dtype=bool)
-        for inner in range(node + 1, len(self.tree)):
-            closed[inner] = closed[self.tree.parent[inner]] or inner in bound
-            if closed[inner] or not self.tree.inside(node)[inner]:
+        closed = np.zeros(len(tree), dtype=bool)
+        for node in range(1, len(tree)):
+            closed[node] = closed[tree.parent[node]] or node in bound
+            if closed[node]:
                 continue
-            if spent[inner] > self.tree.ceiling[inner] * (1.0 + _ROUNDING):
-                found[inner] = Binding.BUDGET
-            elif self._below_guarantee(inner, spent[inner], worth[inner]):
-                found[inner] = Binding.GUARANTEE
-            closed[inner] = inner in found
+            if spent[node] > tree.ceiling[node] * (1.0 + _ROUNDING):
+                found[node] = Binding.BUDGET
+            elif tree.guarantee[node] > 0 and worth[node] < self.alone[node] * (1.0 - _ROUNDING):
+                found[node] = Binding.GUARANTEE
+            closed[node] = node in found
         return found
 
-    def _below_guarantee(self, node: int, spent: float, worth: float) -> bool:
-        size = float(self.tree.guarantee[node])
-        if size <= 0.0 or spent > size:
-            return False
-        own = float(self.worth(self.solved(node, size))[node])
-        return worth < own - _ROUNDING * abs(own)
-
-    def _each_by_itself(self, node: int, pool: float) -> Grant:
+    def _each_by_itself(self, pool: float) -> Grant:
         """Every group inside gets its guarantee or its floors, and the rest of the pool goes where it gains."""
         grant, left = self.nobody(), pool
-        rest = self.tree.inside(node)
-        floors = self.tree.summed(self.market.least)
-        children = [inner for inner in range(node + 1, len(self.tree)) if self.tree.parent[inner] == node]
-        for inner in children:
-            own = self.solved(inner, max(float(self.tree.guarantee[inner]), float(floors[inner])))
-            within = self.tree.inside(inner)
-            grant = self._merged(grant, own, within)
-            left -= float(self.spent(own)[inner])
-            rest &= ~within
-        rows = np.flatnonzero(rest[self.tree.node_of])
-        part = self.market.take(rows)
-        grant = self._placed(grant, part, rows, solve(part, max(left, part.total_floor)).grant)
-        return self._idle_lent(node, pool, grant, dict.fromkeys(children, Binding.GUARANTEE))
+        for child in self.tree.children:
+            own = self.inner(child)
+            part = own.promised()
+            grant = self._placed(grant, own.market, self.tree.rows(child), part)
+            left -= float(own.spent(part)[ROOT])
+        rows = np.flatnonzero(self.tree.node_of == ROOT)
+        market = self.market.take(rows)
+        grant = self._placed(grant, market, rows, solve(market, max(left, market.total_floor)).grant)
+        return self._idle_lent(pool, grant, dict.fromkeys(self.tree.children, Binding.GUARANTEE))
 
-    def _idle_lent(self, node: int, pool: float, grant: Grant, bound: dict[int, Binding]) -> Grant:
+    def _idle_lent(self, pool: float, grant: Grant, bound: dict[int, Binding]) -> Grant:
         """What nobody else could use goes to groups that only their guarantee was keeping small."""
-        for inner, kind in bound.items():
+        for node, kind in bound.items():
             spent = self.spent(grant)
-            left = pool - float(spent[node])
+            left = pool - float(spent[ROOT])
             if kind is Binding.BUDGET or left <= _ROUNDING * pool:
                 continue
-            size = min(float(spent[inner]) + left, float(self.tree.ceiling[inner]))
-            own = self.solved(inner, size)
-            rival = self._merged(grant, own, self.tree.inside(inner))
+            own = self.inner(node)
+            around = node
+            size = min(float(spent[node]) + left, float(self.tree.ceiling[node]))
+            while (around := int(self.tree.parent[around])) > ROOT:
+                size = min(size, float(spent[node]) + float(self.tree.ceiling[around] - spent[around]))
+            if size < own.needed[ROOT]:
+                continue
+            rival = self._placed(grant, own.market, self.tree.rows(node), own.solved(size))
             if rival.utility > grant.utility:
                 grant = rival
         return grant
-
-    def _merged(self, grant: Grant, own: Grant, within: np.ndarray) -> Grant:
-        """`grant` with the decisions of `own` for the queries inside some nodes."""
-        mine = within[self.tree.node_of]
-        caps = np.where(mine[self.market.smooth_rows], own.caps, grant.caps)
-        chosen = np.where(mine[self.market.menu_rows], own.chosen, grant.chosen)
-        return grant_of(self.market, caps, chosen)
 
     def _placed(self, grant: Grant, part: Market, rows: Index, own: Grant) -> Grant:
         """`grant` with the decisions of `own`, which are about the queries `rows` alone."""
@@ -166,19 +211,16 @@ def _places(rows: Index, n: int) -> Index:
     return places
 
 
-def idle_spent(nested: Nested, grant: Grant) -> Grant:
+def idle_spent(nested: Nested, grant: Grant, pool: float) -> Grant:
     """Budget that is left, given to the one cap or option where it is worth most, until nothing affordable gains.
 
     Affordable is what fits every budget around the query. O(n) for each cap that is raised.
     """
-    market, tree = nested.market, nested.tree
+    market, tree = nested.market, nested.tree.with_pool(pool)
     smooth, menus = market.smooth, market.menus
     caps, chosen = grant.caps.copy(), grant.chosen.copy()
     while len(market):
-        left = tree.ceiling - nested.spent(Grant(caps, chosen, 0.0))
-        for node in range(1, len(tree)):
-            left[node] = min(left[node], left[tree.parent[node]])
-        own = left[tree.node_of]
+        own = tree.left(nested.spent(Grant(caps, chosen, 0.0)))[tree.node_of]
         spare = own[market.smooth_rows]
         room = np.maximum(spare, 0.0)
         raised = np.where(spare > 0, np.maximum(smooth.cap_within(smooth.charge(caps) + room), caps), caps)

@@ -1,0 +1,95 @@
+"""How much a sum of uncertain costs may come to: its distribution where the terms are few, its moments where many."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from clear_alloc.curves import Array
+from clear_alloc.market import Market, SmoothSide
+from clear_alloc.plan import Grant, spent_of
+
+__all__ = ["margin_within", "moments_of", "upper_quantile"]
+
+FEW = 256  # uncertain terms; of more, two moments and the skewness say enough
+LEAST_CHANCE = 1e-3  # below it a grid is too coarse for the tail
+_GRID = 4_096  # points on which the distribution of the sum is known
+_REACH = 30.0  # standard deviations beyond the mean that the grid reaches
+_AT_ONCE = 32  # terms
+_DOMINANT = 0.2  # of the variance of a sum: with a term of more than that it isn't near normal
+
+
+def moments_of(market: Market, grant: Grant) -> tuple[Array, Array]:
+    """Variance and third central moment of what each query will cost in the end, (n,). O(n)."""
+    variance, third = np.empty(len(market)), np.zeros(len(market))
+    variance[market.smooth_rows] = market.smooth.charged.deviation(grant.caps) ** 2
+    variance[market.menu_rows] = market.menus.deviation_of(grant.chosen) ** 2
+    third[market.smooth_rows] = market.smooth.charged.third_moment(grant.caps)
+    return variance, third
+
+
+def margin_within(deviations: float, variance: Array, third: Array, largest: Array, room: Array) -> Array:
+    """Margin of each of several sums from their moments, no more than the `room` for an overrun at worst.
+
+    deviations : as many would do for a normal sum. third : central moment. largest : variance of the most uncertain
+    term. Sums of skewed lengths pass their mean by more than normal ones would, so the quantile is corrected for that
+    to the first order (Cornish & Fisher 1938). Where one term makes up much of the variance nothing is near normal,
+    and Cantelli's bound holds.
+    """
+    deviation = np.sqrt(variance)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        skewness = np.where(variance > 0.0, third / (variance * deviation), 0.0)
+    usual = deviations + (deviations * deviations - 1.0) / 6.0 * np.clip(skewness, -1.0, 1.0)
+    chance = chance_of(deviations)
+    cantelli = math.sqrt((1.0 - chance) / chance) if chance > 0.0 else math.inf
+    quantile = np.where(largest > _DOMINANT * variance, cantelli, np.maximum(usual, 0.0))
+    with np.errstate(invalid="ignore"):  # no deviation, however often
+        margin: Array = np.maximum(np.fmin(quantile * deviation, room), 0.0)
+    return margin
+
+
+def chance_of(deviations: float) -> float:
+    """Chance that a normal sum passes its mean by more than so many standard deviations."""
+    return 0.5 * math.erfc(deviations / math.sqrt(2.0))
+
+
+def upper_quantile(market: Market, grant: Grant, deviations: float) -> float | None:
+    """What the sum of all costs exceeds with the chance that `deviations` stand for, budget units.
+
+    None where the terms are too many or the chance too small for a grid. The distributions of min(length, cap) are
+    put on one grid and convolved by Fourier transforms; menus, of which only the deviation is known, as a normal
+    term. O(n x grid).
+    """
+    side, chance = market.smooth, chance_of(deviations)
+    rows = np.flatnonzero(side.charged.deviation(grant.caps) > 0.0)
+    if not 0 < len(rows) <= FEW or chance < LEAST_CHANCE:
+        return None
+    some, caps = side.rows(rows), grant.caps[rows]
+    rate = np.ones(len(rows)) if some.charged.rate is None else some.charged.rate
+    worst = rate * caps
+    normal = float((market.menus.deviation_of(grant.chosen) ** 2).sum())
+    mean = float((rate * some.curves.expected_cost(caps)).sum())
+    deviation = math.sqrt(float((some.charged.deviation(caps) ** 2).sum()) + normal)
+    # Room above the mean, and below it for the normal term, so that hardly anything wraps round.
+    span = min(mean + _REACH * deviation, float(worst.sum()) * 1.001) + 12.0 * math.sqrt(normal)
+    step = span / _GRID
+    waves = np.exp(-0.5 * normal * (2.0 * np.pi * np.fft.rfftfreq(_GRID, step)) ** 2).astype(np.complex128)
+    centre = 0.0
+    for first in range(0, len(rows), _AT_ONCE):
+        part = np.arange(first, min(first + _AT_ONCE, len(rows)))
+        mass = _masses(some.rows(part), caps[part], rate[part], step)
+        waves *= np.fft.rfft(mass, axis=0).prod(axis=1)
+        centre += float((np.arange(_GRID) @ mass).sum()) * step
+    below = np.cumsum(np.fft.irfft(waves, _GRID))
+    place = int(np.searchsorted(below, 1.0 - chance))
+    constant = spent_of(market, grant) - mean
+    return constant + mean - centre + place * step
+
+
+def _masses(side: SmoothSide, caps: Array, rate: Array, step: float) -> Array:
+    """Probability of each grid point, (grid, terms), each length moved to its nearest."""
+    edges = (np.arange(_GRID) + 0.5)[:, None] * step
+    running = np.where(edges < rate * caps, side.curves.running(edges / rate), 0.0)
+    running[-1] = 0.0  # what lies beyond the grid stands on its last point
+    return -np.diff(running, axis=0, prepend=1.0)
