@@ -155,11 +155,11 @@ def _with_margin(problem: Problem, near: float) -> Allocation:
     def best(pool: float, multiple: float) -> Grant:
         return held_within(market, pool, multiple, lambda own: solve(market, own, near).grant, rough)
 
-    grants = [
-        settled(market, pool, deviations, best, rough),
-        settled(market, pool, deviations, partial(uniform_grant, market)),
-        settled(market, pool, deviations, partial(proportional_grant, market)),
-    ]
+    grants = [settled(market, pool, deviations, best, rough)]
+    for split in (uniform_grant, proportional_grant):
+        # Without a margin it is worth more; mostly that is too little already.
+        if split(market, pool).utility > grants[0].utility:
+            grants.append(settled(market, pool, deviations, partial(split, market)))
     if len(market) <= _MANY:
         grants.append(_reserved(market, pool, deviations))
     grant = max(grants, key=lambda g: g.utility)

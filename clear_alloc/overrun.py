@@ -56,10 +56,10 @@ def quick_margin(market: Market, grant: Grant, multiple: float) -> float:
     return max(min(multiple * deviation_of(market, grant), _room(market, grant)), 0.0)
 
 
-def multiple_of(market: Market, grant: Grant, deviations: float) -> float:
-    """The margin of a grant in deviations of its own sum; those of a normal one where nothing is uncertain."""
+def _multiple(market: Market, grant: Grant, margin: float, deviations: float) -> float:
+    """A margin in deviations of the grant's own sum; those of a normal one where nothing is uncertain."""
     deviation = deviation_of(market, grant)
-    return margin_of(market, grant, deviations) / deviation if deviation > 0.0 else deviations
+    return margin / deviation if deviation > 0.0 else deviations
 
 
 def settled(
@@ -77,28 +77,30 @@ def settled(
     Raises BudgetTooSmall where the floors and their margin don't fit.
     """
     floors = grant_of(market, market.smooth.floor.copy(), market.menus.base.copy())
-    if _left(market, floors, pool, deviations) < 0.0:
+    needed = market.total_floor + margin_of(market, floors, deviations)
+    if needed > pool:
         raise BudgetTooSmall(
-            market.tariff.unit * (market.total_floor + margin_of(market, floors, deviations)),
+            market.tariff.unit * needed,
             market.tariff.unit * pool,
             "min_tokens and their margin",
             market.tariff.counted_in,
         )
-    best = floors
-    multiple = multiple_of(market, rule(pool, 0.0) if rough is None else rough(pool), deviations)
+    best, first = floors, rule(pool, 0.0) if rough is None else rough(pool)
+    multiple = _multiple(market, first, margin_of(market, first, deviations), deviations)
     grant = None
     for _ in range(_ROUNDS):
         stay = rough is not None and grant is not None and len(market) > _LUMPY
         same = _refilled(market, grant, pool, multiple) if stay and grant is not None else None
         grant = rule(pool, multiple) if same is None else same
-        left = _left(market, grant, pool, deviations)
+        margin = margin_of(market, grant, deviations)
+        left = pool - spent_of(market, grant) - margin
         if left >= 0.0:
             best = max(best, grant, key=lambda g: g.utility)
-            if left <= _CLOSE * (pool - spent_of(market, grant)):
+            if left <= _CLOSE * margin:
                 break
         # A hair more than is needed, or the last round would end just outside; more still if that keeps happening.
         hair = 1.0 + 0.1 * _CLOSE if left >= 0.0 or best is floors else 1.0 + _CLOSE
-        multiple = hair * multiple_of(market, grant, deviations)
+        multiple = hair * _multiple(market, grant, margin, deviations)
     return best
 
 
@@ -161,7 +163,3 @@ def _refilled(market: Market, grant: Grant, pool: float, multiple: float) -> Gra
         if not low < own < high:
             own = 0.5 * (low + high)
     return best
-
-
-def _left(market: Market, grant: Grant, pool: float, deviations: float) -> float:
-    return pool - spent_of(market, grant) - margin_of(market, grant, deviations)
