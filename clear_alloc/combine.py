@@ -29,7 +29,7 @@ MOST_STATES = 20_000  # kept per list; of more, those that have lost least
 _MOST_SMOOTH = 512  # smooth curves; of more, what a better combination adds is not worth the search
 _MOST_CAPS = 4_096  # of a smooth curve, tried one by one
 _MOST_OPTIONS = 96  # of a smooth curve that may matter, where lists may be long
-_MOST_WORK = 3e7  # pairs of states and options of smooth curves, where charges are whole tokens
+_MOST_WORK = 3e7  # pairs of states and options of smooth curves
 _DEAR_ROW = 2_000  # pairs that are put together by sorting in the time of one empty pass over a table
 _SLACK = 1e-12  # of a utility: what rounding may do to a sum
 
@@ -197,7 +197,8 @@ def items_of(market: Market, weight: Array, charge: Array, gap: float, room: Arr
     if len(market.smooth) > _MOST_SMOOTH:
         return None
     work = 0.0
-    lists = min(MOST_STATES, float(room.max(initial=0.0))) if market.tariff.plain else np.inf
+    # Where charges aren't whole, lists are sorted, which takes a few times as long.
+    lists = min(MOST_STATES, float(room.max(initial=0.0))) if market.tariff.plain else 3.0 * MOST_STATES
     for place, row in enumerate(market.smooth_rows.tolist()):
         own = market.smooth.rows(np.array([place]))
         last = max(float(own.cap_within(room[row : row + 1])[0]), float(own.least[0]))
