@@ -150,7 +150,9 @@ def _default_budgets(curves: CurvesLike, points: int, terms: dict[str, Any]) -> 
     rising = np.geomspace(least, max(much, least), points - 1)
     whole = market.tariff.plain and unit == 1.0
     rising = np.minimum(np.ceil(rising) if whole else rising, most)
-    return sorted({*rising.tolist(), most})
+    budgets = np.unique(np.append(rising, most))
+    # Two ways to the same budget may differ by rounding.
+    return budgets[np.append(True, np.diff(budgets) > 1e-9 * budgets[1:])].tolist()  # type: ignore[no-any-return]
 
 
 def _columns(results: Sequence[Allocation]) -> list[list[float]]:
