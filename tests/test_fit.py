@@ -549,6 +549,6 @@ def test_single_rollouts_leave_the_spread_in_doubt_and_intervals_say_so():
     median = rng.normal(7.5, 0.8, queries)
     for spread, least, most in ((0.2, 0.88, 0.995), (0.3, 0.86, 0.96), (0.4, 0.8, 0.93)):
         tokens = np.ceil(np.exp(median + spread * rng.normal(size=queries)))
-        fitted = ca.fit({"query_id": np.arange(queries), "tokens": tokens, "correct": np.ones(queries, dtype=int)})
+        fitted = fit({"query_id": np.arange(queries), "tokens": tokens, "correct": np.ones(queries, dtype=int)})
         away = np.abs(np.log(fitted.curves.median) - median)
         assert least <= (away <= 1.645 * fitted.report.log_median_error).mean() <= most
