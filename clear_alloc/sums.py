@@ -7,8 +7,8 @@ import math
 import numpy as np
 
 from clear_alloc.curves import Array
-from clear_alloc.market import Market, SmoothSide
-from clear_alloc.plan import Grant, spent_of
+from clear_alloc.market import Bool, Market, SmoothSide
+from clear_alloc.plan import Grant, charges_of, spent_of
 
 __all__ = ["margin_within", "moments_of", "upper_quantile"]
 
@@ -54,21 +54,22 @@ def chance_of(deviations: float) -> float:
     return 0.5 * math.erfc(deviations / math.sqrt(2.0))
 
 
-def upper_quantile(market: Market, grant: Grant, deviations: float) -> float | None:
-    """What the sum of all costs exceeds with the chance that `deviations` stand for, budget units.
+def upper_quantile(market: Market, grant: Grant, deviations: float, among: Bool | None = None) -> float | None:
+    """What the sum of the costs exceeds with the chance that `deviations` stand for, budget units.
 
-    None where the terms are too many or the chance too small for a grid. The distributions of min(length, cap) are
-    put on one grid and convolved by Fourier transforms; menus, of which only the deviation is known, as a normal
-    term. O(n x grid).
+    among : (n,) the queries that are summed, None for all. Returns None where the terms are too many or the chance
+    too small for a grid. The distributions of min(length, cap) are put on one grid and convolved by Fourier
+    transforms; menus, of which only the deviation is known, as a normal term. O(n x grid).
     """
     side, chance = market.smooth, chance_of(deviations)
-    rows = np.flatnonzero(side.charged.deviation(grant.caps) > 0.0)
+    summed = np.ones(len(market), dtype=bool) if among is None else among
+    rows = np.flatnonzero((side.charged.deviation(grant.caps) > 0.0) & summed[market.smooth_rows])
     if not 0 < len(rows) <= FEW or chance < LEAST_CHANCE:
         return None
     some, caps = side.rows(rows), grant.caps[rows]
     rate = np.ones(len(rows)) if some.charged.rate is None else some.charged.rate
     worst = rate * caps
-    normal = float((market.menus.deviation_of(grant.chosen) ** 2).sum())
+    normal = float((market.menus.deviation_of(grant.chosen)[summed[market.menu_rows]] ** 2).sum())
     mean = float((rate * some.curves.expected_cost(caps)).sum())
     deviation = math.sqrt(float((some.charged.deviation(caps) ** 2).sum()) + normal)
     # Room above the mean, and below it for the normal term, so that hardly anything wraps round.
@@ -83,8 +84,8 @@ def upper_quantile(market: Market, grant: Grant, deviations: float) -> float | N
         centre += float((np.arange(_GRID) @ mass).sum()) * step
     below = np.cumsum(np.fft.irfft(waves, _GRID))
     place = int(np.searchsorted(below, 1.0 - chance))
-    constant = spent_of(market, grant) - mean
-    return constant + mean - centre + place * step
+    constant = (spent_of(market, grant) if among is None else charges_of(market, grant)[among].sum()) - mean
+    return float(constant + mean - centre + place * step)
 
 
 def _masses(side: SmoothSide, caps: Array, rate: Array, step: float) -> Array:

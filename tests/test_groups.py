@@ -425,7 +425,7 @@ def test_every_group_holds_back_a_margin_and_passes_its_budget_no_oftener_than_a
         assert report.spent == pytest.approx(curves.expected_cost(caps)[rows].sum())
         if group.budget is not None:
             assert report.spent + report.margin <= group.budget * (1 + 1e-12)
-            assert report.spent + report.margin >= 0.6 * group.budget
+            assert report.spent + report.margin >= 0.95 * group.budget
             assert (burned[:, rows].sum(axis=1) > group.budget).mean() <= chance + 0.02
     assert margins["b"] < margins["b.1"] + margins["b.2"]
 

@@ -16,12 +16,13 @@ from clear_alloc.groups.tree import ROOT, Tree
 from clear_alloc.market import Market
 from clear_alloc.overrun import margin_of
 from clear_alloc.plan import Grant, charges_of, grant_of
-from clear_alloc.sums import margin_within, moments_of
+from clear_alloc.sums import margin_within, moments_of, upper_quantile
 
 __all__ = ["Solution", "settled_tree"]
 
 _MARGIN_ROUNDS = 12  # three or so settle the margins, unless single queries move them a lot
 _CLOSE = 1e-3  # of a margin: less than that is not worth another round
+_MOST_SUMS = 32  # budgets whose sums are known by their distribution; of more, by their moments
 _ROUNDING = 1e-12  # of a budget: what a sum of charges may be off by
 
 
@@ -100,6 +101,14 @@ def _margins(market: Market, tree: Tree, grant: Grant, deviations: float) -> Arr
     room = tree.summed(worst) - tree.summed(charges_of(market, grant))
     margins = margin_within(deviations, tree.summed(variance), tree.summed(third), largest, room)
     margins[ROOT] = margin_of(market, grant, deviations)  # the margin that the whole is audited for
+    spent = tree.summed(charges_of(market, grant))
+    binding = np.flatnonzero(np.isfinite(tree.ceiling[1:])) + 1
+    for node in binding[:_MOST_SUMS].tolist():
+        among = np.zeros(len(market), dtype=bool)
+        among[tree.rows(node)] = True
+        quantile = upper_quantile(market, grant, deviations, among)
+        if quantile is not None:
+            margins[node] = max(min(quantile - float(spent[node]), float(room[node])), 0.0)
     return margins
 
 
