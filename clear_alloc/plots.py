@@ -32,6 +32,7 @@ GREY, INK = "#9A9A9A", "#333333"
 FUNDED, INSOLVENT = 4, 2  # queries of each kind that one picture can hold
 LONGEST_NAME = 30  # letters, so that the legend leaves room for the curves
 GRID = 600  # points per curve
+_FAR = 10.0  # times the last budget with a price: what lies beyond is left out of the picture
 TANGENT = 0.1  # half its length, as a share of the picture
 
 
@@ -166,7 +167,11 @@ def _sentence(result: Allocation) -> str:
 
 
 def plot_frontier(
-    swept: Frontier | Mapping[str, Frontier], path: str | os.PathLike[str], *, title: str | None = None
+    swept: Frontier | Mapping[str, Frontier],
+    path: str | os.PathLike[str],
+    *,
+    title: str | None = None,
+    unit: str = "token",
 ) -> None:
     """Draw utility and shadow price against the budget.
 
@@ -176,6 +181,8 @@ def plot_frontier(
     path : path
         Picture to write (png, svg, pdf), put in place in one step.
     title : str, optional
+    unit : str
+        What the budgets are counted in: that of `rate`, where it was given.
 
     Raises
     ------
@@ -194,11 +201,14 @@ def plot_frontier(
         below.plot(line.budget[positive], line.price[positive], **style)
     above.set(ylabel="utility\n(expected value, all queries)", title=title or "What a budget buys")
     above.set_ylim(bottom=0.0)
-    below.set(xlabel="budget (tokens)", ylabel="shadow price\n(value/token)")
+    below.set(xlabel=f"budget ({unit}s)" if unit == "token" else f"budget ({unit})",
+              ylabel=f"shadow price\n(value/{unit})")  # fmt: skip
     # Beyond the last budget with a price nothing changes any more; nor is there a logarithm of 0.
     priced = np.concatenate([line.budget[(line.price > 0) & (line.budget > 0)] for line in lines.values()])
     if len(priced):
-        below.set(xscale="log", yscale="log", xlim=(0.7 * priced.min(), 1.6 * priced.max()))
+        every = np.concatenate([line.budget for line in lines.values()])
+        near = every[every <= _FAR * priced.max()].max()
+        below.set(xscale="log", yscale="log", xlim=(0.7 * priced.min(), max(1.6 * priced.max(), 1.15 * near)))
     for axes in (above, below):
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(alpha=0.25)
