@@ -23,6 +23,7 @@ from clear_alloc.tariff import RatesLike
 
 __all__ = ["allocate"]
 
+_DEAREST = 1e200  # value per budget unit; far beyond what any curve is worth, and much more would overflow
 _MANY = 20_000  # queries; of more, the certain bound on their sum is far from what they burn
 
 
@@ -114,7 +115,11 @@ def allocate(
         if budget is not None:
             remedy = "pass None as the budget, or leave the price out"
             raise InvalidArgument("price", price, "absent beside a budget", remedy)
-        return _at_price(read_problem(curves, None, terms), _price("price", price))
+        asked = _price("price", price)
+        if asked > _DEAREST:
+            allowed = f"at most {_DEAREST:g} value per budget unit"
+            raise InvalidArgument("price", price, allowed, "pass a price that something could be worth")
+        return _at_price(read_problem(curves, None, terms), asked)
     if budget is None:
         raise InvalidArgument(
             "budget", None, "a finite number of tokens, >= 0", "pass the size of the pool, or a price"
@@ -132,7 +137,7 @@ def _price(argument: str, price: object) -> float:
         raise InvalidArgument(argument, price, allowed, "pass a number")
     try:
         return float(judged_price(price))  # type: ignore[arg-type]
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         if isinstance(error, InvalidArgument):
             raise InvalidArgument(argument, price, error.allowed, error.remedy) from None
         allowed = "one finite number, >= 0, value per budget unit"

@@ -105,14 +105,15 @@ def _cutoff_grant(market: Market, budget: float) -> Grant:
 
 def _first_who_fit(market: Market, caps: Array, order: npt.NDArray[np.intp], budget: float) -> Grant:
     """Caps in order while the budget lasts, the floor for everybody else."""
-    wanted = np.minimum(caps, market.limits.high)
     floor = np.maximum(market.limits.floor, market.menu_floors)
+    wanted = np.maximum(np.minimum(caps, market.limits.high), floor)
     # What is charged of who, were all of them funded; a plain cap in full, used or not.
     charge = wanted if market.tariff.plain else charges_of(market, grant_within(market, wanted))
     base = floor if market.tariff.plain else market.least
     charge = np.maximum(charge, base)
     spent = base.sum() + np.cumsum((charge - base)[order])
-    limits = floor.copy()
+    # Where a cap is not charged as it is, an option that the floor's tokens cover may cost more than the base.
+    limits = floor.copy() if market.tariff.plain else np.zeros(len(market))
     funded = order[: int(np.searchsorted(spent, budget, side="right"))]
-    limits[funded] = np.maximum(wanted, floor)[funded]
+    limits[funded] = wanted[funded]
     return grant_within(market, limits)

@@ -137,8 +137,8 @@ def frontier(
 
 
 def _default_budgets(curves: CurvesLike, points: int, terms: dict[str, Any]) -> list[float]:
-    if points < 2:
-        raise InvalidArgument("points", points, "at least 2", "ask for more points or give the budgets")
+    if not isinstance(points, (int, np.integer)) or points < 2:
+        raise InvalidArgument("points", points, "at least 2, and whole", "ask for more points or give the budgets")
     market = _market(curves, terms)
     unit = market.tariff.unit
     floors = _rounded(market, market.total_floor) if market.total_floor else 0.0

@@ -181,6 +181,7 @@ def _per_query(levels: object, n: int) -> list[Any] | None:
 
 def _read(levels: object, row: int | None) -> _Levels:
     bare = isinstance(levels, tuple) and not any(isinstance(entry, tuple) for entry in levels)
+    bare |= isinstance(levels, np.ndarray) and not levels.ndim
     if bare or isinstance(levels, (str, bytes)) or not isinstance(levels, Iterable):
         remedy = "write {0, (1024, 32000)} for none or a range, {0, 1024, 32000} for these caps alone"
         raise InvalidArgument("levels", levels, _ALLOWED, remedy, row)

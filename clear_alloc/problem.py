@@ -155,7 +155,7 @@ def _deviations(overrun: object) -> float:
         raise InvalidArgument("overrun", overrun, allowed, remedy)
     try:
         chance = float(overrun)  # type: ignore[arg-type]
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InvalidArgument("overrun", overrun, allowed, remedy) from error
     if not 0.0 < chance <= 0.5:
         raise InvalidArgument("overrun", overrun, allowed, remedy)
@@ -169,7 +169,7 @@ def judged_budget(budget: object) -> float:
         raise InvalidArgument("budget", budget, allowed, remedy)
     try:
         pool = float(budget)  # type: ignore[arg-type]
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InvalidArgument("budget", budget, allowed, remedy) from error
     if not 0.0 <= pool <= MAX_TOKENS:
         raise InvalidArgument("budget", budget, f"{allowed}, and at most 2**53", remedy)

@@ -75,7 +75,9 @@ def upper_quantile(market: Market, grant: Grant, deviations: float, among: Bool 
     # Room above the mean, and below it for the normal term, so that hardly anything wraps round.
     span = min(mean + _REACH * deviation, float(worst.sum()) * 1.001) + 12.0 * math.sqrt(normal)
     step = span / _GRID
-    waves = np.exp(-0.5 * normal * (2.0 * np.pi * np.fft.rfftfreq(_GRID, step)) ** 2).astype(np.complex128)
+    # The normal term may be negative, and what is below the grid would appear at its top: it is moved up.
+    shift, turns = 6.0 * math.sqrt(normal), 2.0 * np.pi * np.fft.rfftfreq(_GRID, step)
+    waves = np.exp(-0.5 * normal * turns**2 - 1j * turns * shift)
     centre = 0.0
     for first in range(0, len(rows), _AT_ONCE):
         part = np.arange(first, min(first + _AT_ONCE, len(rows)))
@@ -85,7 +87,7 @@ def upper_quantile(market: Market, grant: Grant, deviations: float, among: Bool 
     below = np.cumsum(np.fft.irfft(waves, _GRID))
     place = int(np.searchsorted(below, 1.0 - chance))
     constant = (spent_of(market, grant) if among is None else charges_of(market, grant)[among].sum()) - mean
-    return float(constant + mean - centre + place * step)
+    return float(constant + mean - centre + place * step - shift)
 
 
 def _masses(side: SmoothSide, caps: Array, rate: Array, step: float) -> Array:

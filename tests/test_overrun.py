@@ -297,3 +297,18 @@ def test_the_margin_of_a_grant_is_never_negative_and_grows_with_the_deviations()
     assert (np.diff(margins) >= 0).all()
     cost = market.curves.cost(caps, "expected").sum()
     assert margins[-1] == margins[-2] == pytest.approx(caps.sum() - cost)
+
+
+def test_uncertain_menus_beside_log_normals_count_as_normal_terms():
+    """Menus whose spread outweighs that of the lengths: without their term the margin would be far too small."""
+    records, rng = batch(10, 15), np.random.default_rng(16)
+    menus = ca.Menu([[900.0]] * 12, [[0.9]] * 12, deviation=[[600.0]] * 12)
+    curves = ca.concatenate([own.build(records), menus])
+    result = ca.allocate(curves, 16_000, **EXPECTED, overrun=0.1)
+    result.audit()
+    bought = 900.0 * (result.choice >= 0).sum() + 600.0 * np.sqrt((result.choice >= 0).sum()) * rng.normal(
+        size=50_000
+    )
+    assert (result.choice >= 0).sum() > 6
+    sums = realised(records, result.tokens[:10], rng, 50_000) + bought
+    assert 0.08 <= (sums > result.spent + result.margin).mean() <= 0.12

@@ -21,7 +21,7 @@ CEILING_SHORTFALL = 1e-9  # of the top: curves that never reach it are taken as 
 
 def judged_accounting(accounting: object) -> Accounting:
     """`reserved` or `expected`; InvalidArgument for anything else."""
-    if accounting not in ("reserved", "expected"):
+    if not isinstance(accounting, str) or accounting not in ("reserved", "expected"):
         raise InvalidArgument("accounting", accounting, "'reserved' or 'expected'", "choose one of the two")
     return accounting
 

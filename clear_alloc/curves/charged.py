@@ -93,7 +93,7 @@ class Charged:
         caps = np.minimum(target, most)
         for _ in range(_NEWTON_STEPS):
             missing = target - self.curves.expected_cost(caps)
-            with np.errstate(divide="ignore", invalid="ignore"):
+            with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
                 step = np.where(missing > 0.0, missing / self.curves.running(caps), 0.0)
             raised: Array = np.minimum(caps + np.where(np.isnan(step), np.inf, step), most)
             if not (raised > caps + 0.25).any():

@@ -42,7 +42,7 @@ def column(argument: str, values: npt.ArrayLike) -> Array:
         if raw.dtype.kind not in "biuf" and raw.size:
             raw = np.array([_number(argument, i, v) for i, v in enumerate(raw.ravel())])
         array = np.atleast_1d(raw.astype(np.float64))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         if isinstance(error, InvalidArgument):
             raise
         raise InvalidArgument(
@@ -62,7 +62,7 @@ def _number(argument: str, row: int, value: object) -> float:
         raise InvalidArgument(argument, value, "a number", "convert the column before passing it", row)
     try:
         return float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InvalidArgument(argument, value, "a number", "convert the column before passing it", row) from error
 
 

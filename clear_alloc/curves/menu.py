@@ -216,9 +216,9 @@ class Menu(Curves):
         best = self.sorted_values.max(axis=1)
         left = best - self.utility(spent)
         ahead = (self.sorted_costs > spent[:, None]) & np.isfinite(self.sorted_costs) & (left > 0)[:, None]
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             share = (self.sorted_values - self.utility(spent)[:, None]) / left[:, None]
-        value = np.maximum(best[:, None] * share, 0.0)
+            value = np.maximum(best[:, None] * share, 0.0)
         ahead[:, 0] |= ~ahead.any(axis=1)  # nothing left to come: one free option that is worth nothing
         over = (left <= 0)[:, None]
         costs = np.where(ahead, np.where(over, 0.0, self.sorted_costs - spent[:, None]), np.inf)

@@ -147,8 +147,10 @@ class Residual(Smooth):
 
     def utility(self, tokens: npt.ArrayLike) -> Array:
         """Value of a further cap. O(n)."""
-        later = self.whole.unfinished(self.spent + np.asarray(tokens, dtype=np.float64))
-        return self.top * np.clip(1.0 - later * self._scale, 0.0, 1.0)
+        caps = np.asarray(tokens, dtype=np.float64)
+        arrived = np.clip(1.0 - self.whole.unfinished(self.spent + caps) * self._scale, 0.0, 1.0)
+        # x (1/x) may be a hair below 1: no cap would be worth something.
+        return self.top * np.where(caps > 0.0, arrived, 0.0)
 
     def marginal(self, tokens: npt.ArrayLike) -> Array:
         """Slope at a further cap, value/token. O(n)."""

@@ -70,7 +70,9 @@ def settled_tree(market: Market, tree: Tree, deviations: float) -> Solution:
     if best is None:
         nested = Nested(market, _less(market, tree, margins), taken)
         best = _certified(nested, nobody, held)
-    return best
+    # Certified were the budgets less the margins that were assumed; promised is a bound for those that are needed.
+    tree = _less(market, tree, best.margins)
+    return best._replace(bound=NestedBound(market, tree, best.prices, best.alone))
 
 
 def _check_floors(market: Market, tree: Tree, margins: Array) -> None:

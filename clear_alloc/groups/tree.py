@@ -198,6 +198,8 @@ def _check_group(group: Group, row: int) -> None:
 
 def _number(value: object, below: float) -> bool:
     kinds = (int, float, np.integer, np.floating)
+    if isinstance(value, int) and value.bit_length() > 1023:  # no float is that large
+        return False
     return isinstance(value, kinds) and not isinstance(value, bool) and bool(0 <= value < below)
 
 
