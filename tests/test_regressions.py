@@ -77,3 +77,9 @@ def test_levels_that_are_one_bare_number_in_an_array_are_refused():
 def test_points_of_a_frontier_that_are_no_whole_number_are_refused(points):
     with pytest.raises(ca.InvalidArgument, match="points"):
         ca.frontier(ca.ShiftedSurge([100], [10], 0.9), points=points)
+
+
+def test_an_array_is_no_accounting():
+    for wrong in (np.array(["reserved", "expected"]), np.array([1, 2, 3]), None, ["reserved"]):
+        with pytest.raises(ca.InvalidArgument, match="accounting is "):
+            ca.allocate(ca.LognormalArrival(100, 0.5, 0.9), 100, accounting=wrong)

@@ -15,15 +15,17 @@ from clear_alloc.errors import InvalidArgument, NotSupported
 __all__ = ["CEILING_SHORTFALL", "Accounting", "Curves", "Smooth", "judged_accounting", "judged_price"]
 
 Accounting = Literal["reserved", "expected"]
+ACCOUNTINGS: tuple[Accounting, ...] = ("reserved", "expected")
 
 CEILING_SHORTFALL = 1e-9  # of the top: curves that never reach it are taken as flat from here on
 
 
 def judged_accounting(accounting: object) -> Accounting:
     """`reserved` or `expected`; InvalidArgument for anything else."""
-    if not isinstance(accounting, str) or accounting not in ("reserved", "expected"):
-        raise InvalidArgument("accounting", accounting, "'reserved' or 'expected'", "choose one of the two")
-    return accounting
+    for known in ACCOUNTINGS:
+        if isinstance(accounting, str) and accounting == known:
+            return known
+    raise InvalidArgument("accounting", accounting, "'reserved' or 'expected'", "choose one of the two")
 
 
 def judged_price(price: npt.ArrayLike) -> Array:
