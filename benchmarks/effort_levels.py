@@ -74,19 +74,6 @@ def models(path: Path) -> dict[str, dict[str, Columns]]:
     return several
 
 
-def menu_of(splits: list[Split], questions: list[str]) -> ca.Menu:
-    """One option per level, from the fitting samples: chance to be right, mean tokens and their deviation."""
-    columns = []
-    for split in splits:
-        fitted = ca.fit(split.fitting)
-        row_of = {question: row for row, question in enumerate(fitted.ids)}
-        curves = fitted.curves[np.array([row_of[question] for question in questions])]
-        top = curves.ceiling
-        columns.append([curves.utility(top), curves.expected_cost(top), curves.deviation(top)])
-    values, tokens, deviation = np.stack(columns, axis=-1)
-    return ca.Menu(tokens, values, deviation=deviation)
-
-
 def held_of(splits: list[Split], questions: list[str]) -> Held:
     """The scoring samples' means."""
     row_of = {question: row for row, question in enumerate(questions)}
@@ -100,8 +87,9 @@ def held_of(splits: list[Split], questions: list[str]) -> Held:
 
 def compared(splits: list[Split], budgets: list[float]) -> Array:
     """One row per budget per question, its columns those of COLUMNS."""
-    questions = splits[0].ids
-    menu, held = menu_of(splits, questions), held_of(splits, questions)
+    fits = {f"level {place}": ca.fit(split.fitting) for place, split in enumerate(splits)}
+    menu, questions, _ = ca.menu_of_levels(fits)
+    held = held_of(splits, questions)
     hindsight, table = ca.Menu(held.tokens, held.right), []
     for budget in budgets:
         ours, oracle = (

@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from clear_alloc.curves import Accounting, judged_price
+from clear_alloc.curves.columns import scalar
 from clear_alloc.errors import InvalidArgument
 from clear_alloc.market import Market
 from clear_alloc.overrun import held_within, margin_of, settled
-from clear_alloc.plan import Grant, grant_of, spent_of
+from clear_alloc.plan import Grant, floors_of, grant_of, spent_of
 from clear_alloc.price import Clearing, Status
 from clear_alloc.problem import CurvesLike, Problem, Terms, read_problem
 from clear_alloc.result import Allocation, allocation_of, bound_at
@@ -132,16 +133,8 @@ def allocate(
 
 
 def _price(argument: str, price: object) -> float:
-    if isinstance(price, (bool, str, bytes)):
-        allowed = "one finite number, >= 0, value per budget unit"
-        raise InvalidArgument(argument, price, allowed, "pass a number")
-    try:
-        return float(judged_price(price))  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError) as error:
-        if isinstance(error, InvalidArgument):
-            raise InvalidArgument(argument, price, error.allowed, error.remedy) from None
-        allowed = "one finite number, >= 0, value per budget unit"
-        raise InvalidArgument(argument, price, allowed, "pass a number") from error
+    asked = scalar(argument, price, "one finite number, >= 0, value per budget unit", "pass a number")
+    return float(judged_price(asked, argument))
 
 
 def _at_price(problem: Problem, price: float) -> Allocation:
@@ -174,7 +167,7 @@ def _with_margin(problem: Problem, near: float) -> Allocation:
 
 def _reserved(market: Market, pool: float, deviations: float) -> Grant:
     """Caps that can't pass the budget at all: best where a few queries share it, or one outweighs all others."""
-    nobody = grant_of(market, market.smooth.floor.copy(), market.menus.base.copy())
+    nobody = floors_of(market)
     charged = Market(market.curves, market.limits, market.tariff._replace(accounting="reserved"))
     room = float(np.floor(pool)) if charged.tariff.plain else pool
     if charged.total_floor > room:

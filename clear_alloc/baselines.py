@@ -29,6 +29,8 @@ _PADS = 96  # pads tried, evenly spaced on a logarithmic scale
 def uniform(curves: CurvesLike, budget: float, **options: Unpack[TermsGiven]) -> Allocation:
     """One cap for everybody, budget // n; a query whose ceiling is lower gets its ceiling and no more.
 
+    Where caps aren't charged as they are, the largest common cap that fits the budget.
+
     Arguments, result and errors are those of `allocate`; `price` is NaN. O(n), and a clearing for the bound.
     """
     return _baseline("uniform", uniform_grant, curves, budget, options)
@@ -61,7 +63,7 @@ def exact(curves: CurvesLike, budget: float, **options: Unpack[TermsGiven]) -> A
 
 
 def _baseline(
-    name: str, rule: Callable[[Market, float], Grant], curves: CurvesLike, budget: float, options: TermsGiven
+    name: str, rule: Callable[[Market, float, float], Grant], curves: CurvesLike, budget: float, options: TermsGiven
 ) -> Allocation:
     unknown = sorted(set(options) - set(Terms._fields))
     if unknown:
@@ -71,16 +73,12 @@ def _baseline(
     problem = read_problem(curves, budget, Terms(**options))
     market, pool, deviations = problem.market, problem.pool, problem.deviations
     own = partial(rule, market)
-
-    def held(pool: float, multiple: float) -> Grant:
-        return held_within(market, pool, multiple, own, own, topped_up=False)
-
-    grant = own(pool) if not deviations else settled(market, pool, deviations, held)
+    grant = settled(market, pool, deviations, own) if deviations else own(pool, 0.0)
     clearing, bound = certified(market, pool - margin_of(market, grant, deviations))
     return allocation_of(problem, name, grant, clearing, bound)
 
 
-def _exact_grant(market: Market, budget: float) -> Grant:
+def _exact_grant(market: Market, budget: float, _: float) -> Grant:
     if not market.tariff.plain:
         raise NotSupported(
             "the exact programme counts whole reserved tokens; use ca.allocate, whose gap is certified"
@@ -91,7 +89,13 @@ def _exact_grant(market: Market, budget: float) -> Grant:
     return exact_grant(market, budget)
 
 
-def _cutoff_grant(market: Market, budget: float) -> Grant:
+def _cutoff_grant(market: Market, budget: float, multiple: float) -> Grant:
+    """The best pad; multiple : deviations to hold back."""
+    own = partial(_best_pad, market)
+    return held_within(market, budget, multiple, own, own, topped_up=False) if multiple else own(budget)
+
+
+def _best_pad(market: Market, budget: float) -> Grant:
     if not len(market):
         return uniform_grant(market, budget)
     threshold = np.ceil(market.curves.emergence)

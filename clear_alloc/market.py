@@ -127,7 +127,7 @@ class Market:
     def __init__(self, curves: Curves, limits: Limits, tariff: Tariff):
         self.curves, self.limits, self.tariff = curves, limits, tariff
         smooth, menus, smooth_rows, own_rows = _sides(curves)
-        listed = np.isin(smooth_rows, limits.listed)
+        listed = np.isin(smooth_rows, limits.listed, assume_unique=True)
         self.smooth_rows, listed_rows = smooth_rows[~listed], smooth_rows[listed]
         self.menu_rows = np.concatenate([own_rows, listed_rows])
         self._listed = len(listed_rows)

@@ -8,7 +8,7 @@ import numpy as np
 
 from clear_alloc.errors import BudgetTooSmall
 from clear_alloc.market import Market
-from clear_alloc.plan import Grant, Plan, fill, grant_of, spent_of
+from clear_alloc.plan import Grant, Plan, fill, floors_of, spent_of
 from clear_alloc.sums import margin_within, moments_of, upper_quantile
 
 __all__ = ["deviation_of", "held_within", "margin_of", "quick_margin", "settled"]
@@ -22,6 +22,8 @@ _CLOSE = 2e-3  # of the margin: less than that is not worth another round
 
 def deviation_of(market: Market, grant: Grant) -> float:
     """Standard deviation of what a grant will cost in the end, budget units: queries are independent. O(n)."""
+    if market.tariff.accounting == "reserved":
+        return 0.0
     return float(np.sqrt(moments_of(market, grant)[0].sum()))
 
 
@@ -76,7 +78,7 @@ def settled(
     found it. The multiple hardly moves, so few rounds are enough.
     Raises BudgetTooSmall where the floors and their margin don't fit.
     """
-    floors = grant_of(market, market.smooth.floor.copy(), market.menus.base.copy())
+    floors = floors_of(market)
     needed = market.total_floor + margin_of(market, floors, deviations)
     if needed > pool:
         raise BudgetTooSmall(
@@ -87,10 +89,9 @@ def settled(
         )
     best, first = floors, rule(pool, 0.0) if rough is None else rough(pool)
     multiple = _multiple(market, first, margin_of(market, first, deviations), deviations)
-    grant = None
+    stays, grant = rough is not None and len(market) > _LUMPY, None
     for _ in range(_ROUNDS):
-        stay = rough is not None and grant is not None and len(market) > _LUMPY
-        same = _refilled(market, grant, pool, multiple) if stay and grant is not None else None
+        same = _refilled(market, grant, pool, multiple) if stays and grant is not None else None
         grant = rule(pool, multiple) if same is None else same
         margin = margin_of(market, grant, deviations)
         left = pool - spent_of(market, grant) - margin
@@ -118,7 +119,7 @@ def held_within(
     topped_up : whether what the rule leaves is spent on who is funded.
     """
     low, high = market.total_floor, pool
-    own, best = pool, grant_of(market, market.smooth.floor.copy(), market.menus.base.copy())
+    own, best = pool, floors_of(market)
     for _ in range(_TRIES):
         own = max(pool - quick_margin(market, rough(own), multiple), market.total_floor)
     for _ in range(_TRIES):

@@ -6,6 +6,7 @@ to the best marginal use.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +17,18 @@ from clear_alloc.price import Clearing
 from clear_alloc.roots import COARSE, falling_root
 from clear_alloc.whole import whole_tokens
 
-__all__ = ["Grant", "Plan", "charges_of", "fill", "grant_of", "greedy_plan", "spent_of", "values_of"]
+__all__ = [
+    "Grant",
+    "Plan",
+    "charges_of",
+    "fill",
+    "floors_of",
+    "grant_of",
+    "greedy_plan",
+    "leftovers_spent",
+    "spent_of",
+    "values_of",
+]
 
 
 class Plan(NamedTuple):
@@ -38,6 +50,11 @@ def grant_of(market: Market, caps: Array, chosen: Index) -> Grant:
     """A grant with its utility; sums are exact, so that equal grants have equal worth. O(n)."""
     smooth = market.smooth.curves.utility(caps).sum()
     return Grant(caps, chosen, float(smooth + market.menus.value_of(chosen).sum()))
+
+
+def floors_of(market: Market) -> Grant:
+    """Everybody's floor, which is granted at any price. O(n)."""
+    return grant_of(market, market.smooth.floor.copy(), market.menus.base.copy())
 
 
 def greedy_plan(market: Market, clearing: Clearing, budget: float) -> Plan:
@@ -80,7 +97,11 @@ def fill(
         return None
     if len(rows):
         caps[rows] = whole_tokens(side, _water_fill(side, pool, near), pool)
-    return _leftovers_spent(market, grant_of(market, caps, plan.chosen), budget)
+
+    def left(grant: Grant) -> Array:
+        return np.broadcast_to(budget - spent_of(market, grant), len(market))
+
+    return leftovers_spent(market, Grant(caps, plan.chosen, 0.0), left)
 
 
 def charges_of(market: Market, grant: Grant) -> Array:
@@ -104,27 +125,30 @@ def spent_of(market: Market, grant: Grant) -> float:
     return float(market.smooth.charge(grant.caps).sum() + market.menus.charge_of(grant.chosen).sum())
 
 
-def _leftovers_spent(market: Market, grant: Grant, budget: float) -> Grant:
-    """What the funded can't use goes to the one cap or option where it is worth most, until nothing gains."""
+def leftovers_spent(market: Market, grant: Grant, left: Callable[[Grant], Array]) -> Grant:
+    """What nobody uses goes to the one cap or option where it is worth most, until nothing affordable gains.
+
+    left : budget units that each query may still be charged, (n,), beside a grant. O(n) for each cap that is raised.
+    """
     smooth, menus = market.smooth, market.menus
-    caps, chosen = grant.caps, grant.chosen.copy()
-    left = budget - spent_of(market, grant)
-    least = 1.0 if market.tariff.plain else 0.0
-    while left >= least and left > 0.0 and len(market):
-        raised = np.maximum(smooth.cap_within(smooth.charge(caps) + left), caps)
+    caps, chosen = grant.caps.copy(), grant.chosen.copy()
+    least = 1.0 if market.tariff.plain else np.finfo(np.float64).tiny
+    while (own := left(Grant(caps, chosen, 0.0))).max(initial=0.0) >= least:
+        room = np.maximum(own[market.smooth_rows], 0.0)
+        raised = np.where(room > 0, np.maximum(smooth.cap_within(smooth.charge(caps) + room), caps), caps)
         gain = smooth.curves.utility(raised) - smooth.curves.utility(caps)
-        affordable = menus.costs - menus.charge_of(chosen)[:, None] <= left
-        upgrade = np.where(affordable, menus.values, -np.inf)
+        extra = menus.costs - menus.charge_of(chosen)[:, None]
+        upgrade = np.where(extra <= own[market.menu_rows][:, None], menus.values, -np.inf)
         better = upgrade.max(axis=1, initial=-np.inf) - menus.value_of(chosen)
-        if max(gain.max(initial=0.0), better.max(initial=0.0)) <= 0.0:
+        most, best = gain.max(initial=0.0), better.max(initial=0.0)
+        if max(most, best) <= 0.0:
             break
-        if gain.max(initial=0.0) >= better.max(initial=0.0):
+        if most >= best:
             row = int(gain.argmax())
             caps[row] = raised[row]
         else:
             row = int(better.argmax())
             chosen[row] = upgrade[row].argmax()
-        left = budget - spent_of(market, Grant(caps, chosen, 0.0))
     return grant_of(market, caps, chosen)
 
 

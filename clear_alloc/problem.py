@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clear_alloc.curves import MAX_TOKENS, Accounting, CurveRecord, Curves, Menu, Mixed, from_records
+from clear_alloc.curves.columns import scalar
 from clear_alloc.errors import BudgetTooSmall, InvalidArgument
 from clear_alloc.limits import Limits, read_limits, whole_column
 from clear_alloc.market import Market
@@ -151,12 +152,7 @@ def in_market_units(budget: float, tariff: Tariff) -> float:
 def _deviations(overrun: object) -> float:
     allowed = "a probability above 0 and at most 0.5 (0.5: spend to the mean)"
     remedy = "for no overrun at all use accounting='reserved'"
-    if isinstance(overrun, (bool, str, bytes)) or overrun is None:
-        raise InvalidArgument("overrun", overrun, allowed, remedy)
-    try:
-        chance = float(overrun)  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError) as error:
-        raise InvalidArgument("overrun", overrun, allowed, remedy) from error
+    chance = scalar("overrun", overrun, allowed, remedy)
     if not 0.0 < chance <= 0.5:
         raise InvalidArgument("overrun", overrun, allowed, remedy)
     return -NormalDist().inv_cdf(chance) if chance < 0.5 else 0.0
@@ -165,12 +161,7 @@ def _deviations(overrun: object) -> float:
 def judged_budget(budget: object) -> float:
     """A budget as a float; InvalidArgument unless it is finite and not negative."""
     allowed, remedy = "a finite number of tokens, >= 0", "pass the size of the pool"
-    if isinstance(budget, (bool, str, bytes)) or budget is None:
-        raise InvalidArgument("budget", budget, allowed, remedy)
-    try:
-        pool = float(budget)  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError) as error:
-        raise InvalidArgument("budget", budget, allowed, remedy) from error
+    pool = scalar("budget", budget, allowed, remedy)
     if not 0.0 <= pool <= MAX_TOKENS:
         raise InvalidArgument("budget", budget, f"{allowed}, and at most 2**53", remedy)
     return pool

@@ -11,7 +11,7 @@ from clear_alloc.combine import Box, applied, best_combination, items_of
 from clear_alloc.core import improved_plans
 from clear_alloc.dynamic import exact_grant, table_cells
 from clear_alloc.market import Market
-from clear_alloc.plan import Grant, fill, grant_of, greedy_plan, spent_of
+from clear_alloc.plan import Grant, fill, floors_of, greedy_plan, spent_of
 from clear_alloc.price import Clearing, clearing_price
 from clear_alloc.result import Bound, bound_at, lowest
 from clear_alloc.simple import proportional_grant, uniform_grant
@@ -57,7 +57,7 @@ def roughly(market: Market, pool: float, near: float = 0.0) -> Grant:
     """What the price alone funds, filled up: near the best for many queries, and found in a few passes. O(n) each."""
     clearing = clearing_price(market, pool, near)
     grant = fill(market, greedy_plan(market, clearing, pool), pool, clearing.price)
-    return grant or grant_of(market, market.smooth.floor.copy(), market.menus.base.copy())
+    return grant or floors_of(market)
 
 
 def _best(market: Market, clearing: Clearing, bound: Bound, pool: float) -> tuple[Grant, list[Bound]]:
@@ -106,7 +106,7 @@ def _repaired(market: Market, clearing: Clearing, pool: float, enough: float) ->
     plan = greedy_plan(market, clearing, pool)
     best = fill(market, plan, pool, clearing.price)
     if best is None:
-        best = grant_of(market, market.smooth.floor.copy(), market.menus.base.copy())
+        best = floors_of(market)
     if best.utility >= enough:
         return best
     best = with_one_between(market, plan, best, pool, clearing.price)

@@ -8,12 +8,12 @@ import numpy as np
 
 from clear_alloc.curves import Array
 from clear_alloc.market import Bool, Market, SmoothSide
-from clear_alloc.plan import Grant, charges_of, spent_of
+from clear_alloc.plan import Grant, charges_of
 
 __all__ = ["margin_within", "moments_of", "upper_quantile"]
 
-FEW = 256  # uncertain terms; of more, two moments and the skewness say enough
-LEAST_CHANCE = 1e-3  # below it a grid is too coarse for the tail
+_FEW = 256  # uncertain terms; of more, two moments and the skewness say enough
+_LEAST_CHANCE = 1e-3  # below it a grid is too coarse for the tail
 _GRID = 4_096  # points on which the distribution of the sum is known
 _REACH = 30.0  # standard deviations beyond the mean that the grid reaches
 _AT_ONCE = 32  # terms
@@ -64,7 +64,7 @@ def upper_quantile(market: Market, grant: Grant, deviations: float, among: Bool 
     side, chance = market.smooth, chance_of(deviations)
     summed = np.ones(len(market), dtype=bool) if among is None else among
     rows = np.flatnonzero((side.charged.deviation(grant.caps) > 0.0) & summed[market.smooth_rows])
-    if not 0 < len(rows) <= FEW or chance < LEAST_CHANCE:
+    if not 0 < len(rows) <= _FEW or chance < _LEAST_CHANCE:
         return None
     some, caps = side.rows(rows), grant.caps[rows]
     rate = np.ones(len(rows)) if some.charged.rate is None else some.charged.rate
@@ -86,8 +86,8 @@ def upper_quantile(market: Market, grant: Grant, deviations: float, among: Bool 
         centre += float((np.arange(_GRID) @ mass).sum()) * step
     below = np.cumsum(np.fft.irfft(waves, _GRID))
     place = int(np.searchsorted(below, 1.0 - chance))
-    constant = (spent_of(market, grant) if among is None else charges_of(market, grant)[among].sum()) - mean
-    return float(constant + mean - centre + place * step - shift)
+    spent = charges_of(market, grant)[summed].sum()
+    return float(spent - centre + place * step - shift)
 
 
 def _masses(side: SmoothSide, caps: Array, rate: Array, step: float) -> Array:

@@ -12,10 +12,10 @@ from clear_alloc.curves import Accounting, Array, judged_accounting
 from clear_alloc.curves.columns import MAX_TOKENS, as_given, at_least, check, column
 from clear_alloc.errors import InvalidArgument
 
-__all__ = ["Tariff", "call_cost", "read_tariff"]
+__all__ = ["LEAST_RATE", "Tariff", "call_cost", "read_tariff"]
 
 RatesLike = npt.ArrayLike | Iterable[npt.ArrayLike]
-_LEAST_RATE = 1e-15  # money per token
+LEAST_RATE = 1e-15  # money per token
 
 
 class Tariff(NamedTuple):
@@ -56,7 +56,7 @@ def read_tariff(
 ) -> Tariff:
     """Judge what caps are charged; `lengths` (n,): options of each query, 1 for a smooth curve. O(n)."""
     charged = judged_accounting(accounting)
-    rates = None if rate is None else _read("rate", rate, lengths, _LEAST_RATE)
+    rates = None if rate is None else _read("rate", rate, lengths, LEAST_RATE)
     calls = None if call is None else _read("call", call, lengths, 0.0)
     if calls is not None and not np.nan_to_num(calls).any():
         calls = None

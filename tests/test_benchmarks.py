@@ -7,7 +7,7 @@ import pytest
 
 import clear_alloc as ca
 from benchmarks.captured_gain import Outcome, figures, outcome_of
-from benchmarks.effort_levels import Held, compared, menu_of
+from benchmarks.effort_levels import Held, compared
 from benchmarks.scoring import Split, held_out_accuracy, held_out_use, hindsight_curves, split_by_parity, uniform_cap
 
 
@@ -72,8 +72,9 @@ def test_mixing_is_the_chord_between_levels_and_never_below_the_best_single_one(
 
 def test_levels_chosen_question_by_question_beat_a_mix_at_the_same_use():
     levels = [split_by_parity(rollouts(4, solved=0.5)), split_by_parity(rollouts(5, longer=6.0, solved=0.9))]
-    menu = menu_of(levels, levels[0].ids)
-    assert [len(costs) for costs in menu.costs] == [2] * 40
+    menu = ca.menu_of_levels({str(place): ca.fit(split.fitting) for place, split in enumerate(levels)})
+    assert menu.ids == levels[0].ids
+    assert [len(costs) for costs in menu.curves.costs] == [2] * 40
     for row in compared(levels, [0.08 * levels[1].scoring["tokens"].mean()]):
         _, ours, spent, single, mixing, oracle = row
         assert 1.2 * mixing < ours <= oracle

@@ -232,3 +232,9 @@ def test_the_bad_terms_of_allocate_are_refused_as_there():
     for budget in (-1, np.nan, np.inf, True, None, "x"):
         with pytest.raises(ca.InvalidArgument):
             ca.allocate_groups(CURVES, budget, [ca.Group("a"), ca.Group("b")], NAMES)
+
+
+def test_what_does_not_fit_is_said_in_the_unit_of_the_budget():
+    curves = ca.ShiftedSurge([100.0, 150.0], 100, 0.9)
+    with pytest.raises(ca.BudgetTooSmall, match=r"in group 'a' sum to 0\.4 budget units but the budget is 0\.3"):
+        ca.allocate_groups(curves, 1.0, [ca.Group("a", budget=0.3)], ["a", None], rate=0.004, min_tokens=[100, 0])

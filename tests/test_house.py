@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import clear_alloc as ca
+from clear_alloc.problem import Terms, TermsGiven
 
 PACKAGE = Path(ca.__file__).parent
 # Top to bottom. Rooms on one line are neighbours: they may not import each other.
@@ -152,3 +154,8 @@ def test_the_public_names_are_sorted_and_complete():
     public = {name for name in vars(ca) if not name.startswith("_")}
     rooms = {path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in MODULES}
     assert public - rooms <= set(ca.__all__)
+
+
+def test_the_terms_are_the_same_wherever_they_are_listed():
+    of_allocate = set(inspect.signature(ca.allocate).parameters) - {"curves", "budget", "price", "start"}
+    assert of_allocate == set(Terms._fields) == set(TermsGiven.__annotations__)

@@ -132,6 +132,8 @@ def test_small_markets_can_be_drawn(tmp_path, n, budget):
         warnings.simplefilter("error")
         plot_curves(curves, ca.allocate(curves, budget), tmp_path / "c.png")
         plot_frontier(frontier(curves, [budget, budget + 9]), tmp_path / "f.png")
+    for picture in ("c.png", "f.png"):
+        assert (tmp_path / picture).read_bytes().startswith(b"\x89PNG")
 
 
 def test_the_state_of_pyplot_is_not_touched(tmp_path):

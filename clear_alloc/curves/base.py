@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -15,24 +15,22 @@ from clear_alloc.errors import InvalidArgument, NotSupported
 __all__ = ["CEILING_SHORTFALL", "Accounting", "Curves", "Smooth", "judged_accounting", "judged_price"]
 
 Accounting = Literal["reserved", "expected"]
-ACCOUNTINGS: tuple[Accounting, ...] = ("reserved", "expected")
 
 CEILING_SHORTFALL = 1e-9  # of the top: curves that never reach it are taken as flat from here on
 
 
 def judged_accounting(accounting: object) -> Accounting:
     """`reserved` or `expected`; InvalidArgument for anything else."""
-    for known in ACCOUNTINGS:
-        if isinstance(accounting, str) and accounting == known:
-            return known
+    if isinstance(accounting, str) and accounting in get_args(Accounting):
+        return cast(Accounting, accounting)
     raise InvalidArgument("accounting", accounting, "'reserved' or 'expected'", "choose one of the two")
 
 
-def judged_price(price: npt.ArrayLike) -> Array:
+def judged_price(price: npt.ArrayLike, argument: str = "price") -> Array:
     """Prices as float64; InvalidArgument unless all are finite and not negative."""
     asked = np.asarray(price, dtype=np.float64)
     if not (np.isfinite(asked).all() and (asked >= 0).all()):
-        raise InvalidArgument("price", price, "finite and >= 0, value/token", "pass a price, not its logarithm")
+        raise InvalidArgument(argument, price, "finite and >= 0, value/token", "pass a price, not its logarithm")
     return asked
 
 

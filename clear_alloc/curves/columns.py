@@ -21,6 +21,7 @@ __all__ = [
     "positive",
     "probability",
     "resolvable",
+    "scalar",
 ]
 
 Array = npt.NDArray[np.float64]
@@ -64,6 +65,16 @@ def _number(argument: str, row: int, value: object) -> float:
         return float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError) as error:
         raise InvalidArgument(argument, value, "a number", "convert the column before passing it", row) from error
+
+
+def scalar(argument: str, value: object, allowed: str, remedy: str) -> float:
+    """One number as a float, whatever its size; InvalidArgument for anything else, text and booleans included."""
+    if isinstance(value, (bool, str, bytes)) or value is None:
+        raise InvalidArgument(argument, value, allowed, remedy)
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InvalidArgument(argument, value, allowed, remedy) from error
 
 
 def check(argument: str, array: Array, good: npt.NDArray[np.bool_], allowed: str, remedy: str) -> None:

@@ -191,16 +191,11 @@ class Menu(Curves):
 
     def reservation_price(self, accounting: Accounting = "reserved") -> Array:
         """Highest value per token charged, of any option; 0 where no option gains anything. O(n x options)."""
-        charged = self._charged(accounting)
-        if accounting == "expected":
-            run, rise = charged, self.sorted_values - self.free_value[:, None]
-            with np.errstate(divide="ignore", invalid="ignore"):
-                slope = np.where((rise > 0) & np.isfinite(run), rise / run, 0.0)
-            best: Array = slope.max(axis=1, initial=0.0)
-            return best
-        prices = np.zeros(len(self))
-        np.maximum.at(prices, self.steps.owner, self.steps.price)
-        return prices
+        run, rise = self._charged(accounting), self.sorted_values - self.free_value[:, None]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            slope = np.where((rise > 0) & np.isfinite(run), rise / run, 0.0)
+        best: Array = slope.max(axis=1, initial=0.0)
+        return best
 
     @cached_property
     def ceiling(self) -> Array:

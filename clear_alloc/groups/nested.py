@@ -9,7 +9,7 @@ from clear_alloc.groups.clearing import Binding, Clearing, Prices
 from clear_alloc.groups.combined import NestedBound, combined
 from clear_alloc.groups.tree import ROOT, Index, Tree
 from clear_alloc.market import Market
-from clear_alloc.plan import Grant, charges_of, grant_of, values_of
+from clear_alloc.plan import Grant, charges_of, floors_of, grant_of, leftovers_spent, values_of
 from clear_alloc.solve import solve
 
 __all__ = ["Nested"]
@@ -61,10 +61,6 @@ class Nested:
         work = self.work * len(market) / max(len(self.market), 1)
         return Nested(market, self.tree.under(child), self.taken, place, max(work, _LEAST_WORK))
 
-    def nobody(self) -> Grant:
-        """Everybody's floor."""
-        return grant_of(self.market, self.market.smooth.floor.copy(), self.market.menus.base.copy())
-
     def spent(self, grant: Grant) -> Array:
         """Budget units charged within each node, (nodes,)."""
         return self.tree.summed(charges_of(self.market, grant))
@@ -77,7 +73,7 @@ class Nested:
     def alone(self) -> Array:
         """Utility that each node's guarantee buys by itself, (nodes,); that of its floors where it has none."""
         if self._alone is None:
-            self._alone = self.worth(self.nobody())
+            self._alone = self.worth(floors_of(self.market))
             for child in self.tree.children:
                 own = self.inner(child)
                 self._alone[child : self.tree.last[child]] = own.alone
@@ -113,9 +109,14 @@ class Nested:
         """The best grant found for `pool` budget units, which floors and guarantees must fit."""
         if pool not in self._known:
             rivals = [grant for size, grant in self._known.items() if size <= pool]
-            grant = idle_spent(self, max([self._solve(pool), *rivals], key=lambda grant: grant.utility), pool)
-            self._known[pool] = idle_spent(self, combined(self.bound(pool), grant, self.work), pool)
+            grant = self._idle_spent(max([self._solve(pool), *rivals], key=lambda grant: grant.utility), pool)
+            self._known[pool] = self._idle_spent(combined(self.bound(pool), grant, self.work), pool)
         return self._known[pool]
+
+    def _idle_spent(self, grant: Grant, pool: float) -> Grant:
+        """Budget that is left, spent where every budget around the query has room for it."""
+        tree = self.tree.with_pool(pool)
+        return leftovers_spent(self.market, grant, lambda grant: tree.left(self.spent(grant))[tree.node_of])
 
     def _solve(self, pool: float) -> Grant:
         if len(self.tree) == 1:
@@ -134,7 +135,7 @@ class Nested:
 
     def _with_bound(self, pool: float, bound: dict[int, Binding]) -> Grant | None:
         """Binding groups by themselves, then all the others together with what is left."""
-        grant, left = self.nobody(), pool
+        grant, left = floors_of(self.market), pool
         rest = np.ones(len(self.tree), dtype=bool)
         for node, kind in bound.items():
             own = self.inner(node)
@@ -167,7 +168,7 @@ class Nested:
 
     def _each_by_itself(self, pool: float) -> Grant:
         """Every group inside gets its guarantee or its floors, and the rest of the pool goes where it gains."""
-        grant, left = self.nobody(), pool
+        grant, left = floors_of(self.market), pool
         for child in self.tree.children:
             own = self.inner(child)
             part = own.promised()
@@ -209,32 +210,3 @@ def _places(rows: Index, n: int) -> Index:
     places = np.full(n, -1, dtype=np.intp)
     places[rows] = np.arange(len(rows))
     return places
-
-
-def idle_spent(nested: Nested, grant: Grant, pool: float) -> Grant:
-    """Budget that is left, given to the one cap or option where it is worth most, until nothing affordable gains.
-
-    Affordable is what fits every budget around the query. O(n) for each cap that is raised.
-    """
-    market, tree = nested.market, nested.tree.with_pool(pool)
-    smooth, menus = market.smooth, market.menus
-    caps, chosen = grant.caps.copy(), grant.chosen.copy()
-    while len(market):
-        own = tree.left(nested.spent(Grant(caps, chosen, 0.0)))[tree.node_of]
-        spare = own[market.smooth_rows]
-        room = np.maximum(spare, 0.0)
-        raised = np.where(spare > 0, np.maximum(smooth.cap_within(smooth.charge(caps) + room), caps), caps)
-        gain = smooth.curves.utility(raised) - smooth.curves.utility(caps)
-        extra = menus.costs - menus.charge_of(chosen)[:, None]
-        upgrade = np.where(extra <= own[market.menu_rows][:, None], menus.values, -np.inf)
-        better = upgrade.max(axis=1, initial=-np.inf) - menus.value_of(chosen)
-        most, best = gain.max(initial=0.0), better.max(initial=0.0)
-        if max(most, best) <= 0.0:
-            break
-        if most >= best:
-            row = int(gain.argmax())
-            caps[row] = raised[row]
-        else:
-            row = int(better.argmax())
-            chosen[row] = upgrade[row].argmax()
-    return grant_of(market, caps, chosen)

@@ -15,7 +15,7 @@ from clear_alloc.groups.nested import Nested
 from clear_alloc.groups.tree import ROOT, Tree
 from clear_alloc.market import Market
 from clear_alloc.overrun import margin_of
-from clear_alloc.plan import Grant, charges_of, grant_of
+from clear_alloc.plan import Grant, charges_of, floors_of
 from clear_alloc.sums import margin_within, moments_of, upper_quantile
 
 __all__ = ["Solution", "settled_tree"]
@@ -41,7 +41,7 @@ def settled_tree(market: Market, tree: Tree, deviations: float) -> Solution:
     taken: dict[int, Market] = {}
     if deviations <= 0.0:
         return _solved(Nested(market, tree, taken), np.zeros(len(tree)))
-    nobody = grant_of(market, market.smooth.floor.copy(), market.menus.base.copy())
+    nobody = floors_of(market)
     most = tree.ceiling - tree.summed(market.least)  # margins that leave the floors their due
     held = _margins(market, tree, nobody, deviations)
     _check_floors(market, tree, held)
@@ -82,7 +82,7 @@ def _check_floors(market: Market, tree: Tree, margins: Array) -> None:
         if needed[node] > tree.ceiling[node] * (1.0 + _ROUNDING):
             where = f"in group {tree.groups[node - 1].name!r}" if node else "together"
             what = f"min_tokens {where} and their margin"
-            raise BudgetTooSmall(needed[node] * unit, tree.ceiling[node] * unit, what)
+            raise BudgetTooSmall(needed[node] * unit, tree.ceiling[node] * unit, what, market.tariff.counted_in)
 
 
 def _less(market: Market, tree: Tree, margins: Array) -> Tree:

@@ -224,6 +224,8 @@ def _check_sums(tree: Tree, market: Market) -> None:
     floors, needed = tree.summed(market.least), tree.needed(market.least)
     for node in range(len(tree) - 1, -1, -1):  # innermost first: it names the group that is too small
         if needed[node] > tree.ceiling[node]:
-            unit, what = market.tariff.unit, f"in group {tree.groups[node - 1].name!r}" if node else "together"
+            tariff, what = market.tariff, f"in group {tree.groups[node - 1].name!r}" if node else "together"
             kind = "min_tokens" if floors[node] > tree.ceiling[node] else "guarantees and min_tokens"
-            raise BudgetTooSmall(needed[node] * unit, tree.ceiling[node] * unit, f"{kind} {what}")
+            raise BudgetTooSmall(
+                needed[node] * tariff.unit, tree.ceiling[node] * tariff.unit, f"{kind} {what}", tariff.counted_in
+            )

@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import BeforeValidator, Discriminator, Field, Strict, Tag
 
 from clear_alloc.curves.columns import MAX_TOKENS
+from clear_alloc.tariff import LEAST_RATE
 
 __all__ = [
     "LEAST",
@@ -27,7 +28,7 @@ __all__ = [
 ]
 
 MOST = int(MAX_TOKENS)
-LEAST = {"rate": 1e-15, "call": 0.0}  # budget units per token and per call, of one option or of all
+LEAST = {"rate": LEAST_RATE, "call": 0.0}  # budget units per token and per call, of one option or of all
 
 
 def _plain(value: object) -> object:
