@@ -15,7 +15,7 @@ from clear_alloc.errors import InvalidArgument
 __all__ = ["LEAST_RATE", "Tariff", "call_cost", "read_tariff"]
 
 RatesLike = npt.ArrayLike | Iterable[npt.ArrayLike]
-LEAST_RATE = 1e-15  # money per token
+LEAST_RATE = 1e-15  # money per token; a call costs nothing, or so much: slopes of less leave the floats
 
 
 class Tariff(NamedTuple):
@@ -56,8 +56,8 @@ def read_tariff(
 ) -> Tariff:
     """Judge what caps are charged; `lengths` (n,): options of each query, 1 for a smooth curve. O(n)."""
     charged = judged_accounting(accounting)
-    rates = None if rate is None else _read("rate", rate, lengths, LEAST_RATE)
-    calls = None if call is None else _read("call", call, lengths, 0.0)
+    rates = None if rate is None else _read("rate", rate, lengths)
+    calls = None if call is None else _read("call", call, lengths)
     if calls is not None and not np.nan_to_num(calls).any():
         calls = None
     if rates is not None and calls is None:
@@ -67,11 +67,11 @@ def read_tariff(
     return Tariff(charged, rates, calls)
 
 
-def _read(argument: str, values: RatesLike, lengths: npt.NDArray[np.intp], least: float) -> Array:
+def _read(argument: str, values: RatesLike, lengths: npt.NDArray[np.intp]) -> Array:
     n = len(lengths)
     if not _ragged(values):
         flat = column(argument, values)  # type: ignore[arg-type]
-        _check(argument, flat, least)
+        _check(argument, flat)
         if len(flat) not in (1, n):
             found = f"of length {len(flat)}"
             raise InvalidArgument(argument, found, f"length {n} or a scalar", "pass one per query")
@@ -87,7 +87,7 @@ def _read(argument: str, values: RatesLike, lengths: npt.NDArray[np.intp], least
         raise InvalidArgument(argument, f"of length {own[row]}", allowed, "match the menu's options", row)
     try:
         flat = column(argument, np.concatenate(rows))
-        _check(argument, flat, least)
+        _check(argument, flat)
     except InvalidArgument as error:  # the flat position means nothing to the caller: name the query
         row = int(np.searchsorted(np.cumsum(own), error.row or 0, side="right"))
         raise InvalidArgument(argument, error.value, error.allowed, error.remedy, row) from None
@@ -117,9 +117,12 @@ def _entry(argument: str, entry: npt.ArrayLike, row: int) -> npt.NDArray[Any]:
     return array
 
 
-def _check(argument: str, values: Array, least: float) -> None:
-    allowed = f"{least:g} to 2**53 budget units" if least else "0 to 2**53 budget units"
-    check(argument, values, (values >= least) & (values <= MAX_TOKENS), allowed, "check the unit of the prices")
+def _check(argument: str, values: Array) -> None:
+    good = (values >= LEAST_RATE) & (values <= MAX_TOKENS)
+    allowed = f"{LEAST_RATE:g} to 2**53 budget units"
+    if argument == "call":
+        good, allowed = good | (values == 0.0), f"0, or {allowed}"
+    check(argument, values, good, allowed, "check the unit of the prices")
 
 
 def _spread(columns: Array, k: int) -> Array:

@@ -94,7 +94,10 @@ def curve_files(draw):
         terms["levels"] = tuple(draw(levels) if floor != floor else None for floor in floors)
     if draw(st.booleans()):
         terms["group"] = tuple(draw(st.one_of(st.none(), ids)) for _ in names)
-    for name, amounts in (("rate", st.floats(1e-15, 2.0**53)), ("call", weight)):
+    for name, amounts in (
+        ("rate", st.floats(1e-15, 2.0**53)),
+        ("call", st.one_of(st.just(0.0), st.floats(1e-15, 2.0**53))),
+    ):
         if draw(st.booleans()):
             terms[name] = tuple(draw(priced(record, amounts)) for record in records)
     return names, records, terms

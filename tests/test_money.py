@@ -203,12 +203,12 @@ def test_floors_in_money_fit_exactly():
 
 
 NAN, INF = float("nan"), float("inf")
-RATE, CALL = "1e-15 to 2**53 budget units", "0 to 2**53 budget units"
+RATE, CALL = "1e-15 to 2**53 budget units", "0, or 1e-15 to 2**53 budget units"
 BAD = [
     *((GOOD, "rate", [1, bad, 1], 1, bad, RATE) for bad in (0.0, -1.0, 1e-16, 2.0**54)),
     *((GOOD, "rate", bad, 0, bad, RATE) for bad in (0.0, -1e-6)),
     *((GOOD, name, [1, 1, bad], 2, bad, "finite numbers") for name in ("rate", "call") for bad in (NAN, INF)),
-    *((GOOD, "call", [1, bad, 1], 1, bad, CALL) for bad in (-1.0, 2.0**54)),
+    *((GOOD, "call", [1, bad, 1], 1, bad, CALL) for bad in (-1.0, 1e-300, 2.0**54)),
     *((GOOD, name, ["1", 2, 3], 0, "1", "a number") for name in ("rate", "call")),
     *((GOOD, name, [1, None, 3], 1, None, "a number") for name in ("rate", "call")),
     *((MENU, name, [1, 2], None, "of length 2", "length 3 or a scalar") for name in ("rate", "call")),
@@ -410,7 +410,7 @@ def priced_markets(draw):
     records = draw(own.tied(most=4, copies=3))
     few = st.one_of(st.sampled_from([0.1, 0.2, 0.3, 1.0, 1e-6]), st.floats(0.01, 10))
     rates = [draw(few) for _ in records] if draw(st.booleans()) else [draw(few)] * len(records)
-    calls = [draw(st.one_of(st.just(0.0), st.floats(0, 100))) for _ in records]
+    calls = [draw(st.one_of(st.just(0.0), st.floats(1e-15, 100))) for _ in records]
     terms = {"rate": rates, "call": calls if draw(st.booleans()) else None}
     top = ca.allocate(own.build(records), price=0, **terms).spent
     return records, terms, top * draw(st.one_of(st.sampled_from([0.0, 0.25, 0.5, 1.0]), st.floats(0, 1.2)))

@@ -173,7 +173,10 @@ def _converted(name: str, default: object, column: Column | None, n: int) -> npt
         return np.full(n, None, dtype=object)
     if name in TEXTS:
         values = column.values if column else np.full(n, None)
-        return values.astype(str).astype(object) if values.dtype.kind in "iu" else values.astype(object)
+        names = values.astype(str).astype(object) if values.dtype.kind in "iu" else values.astype(object)
+        if column is not None:
+            names[column.missing] = None
+        return names
     if name in AMOUNTS:
         amounts = np.full(n, None, dtype=object)
         if column is not None and column.values.dtype.kind in "iuf":

@@ -94,7 +94,7 @@ def _out_of_bounds(name: str, values: npt.NDArray[Any], bounds: list[Any]) -> np
     if name in WHOLE:
         bad |= values != np.rint(values)
     if name in AMOUNTS:  # whose bounds stand on each number, not on the field
-        bad |= (values < LEAST[name]) | (values > MOST)
+        bad |= (values < LEAST[name]) & ((values != 0) | (name != "call")) | (values > MOST)
     for bound in bounds:
         for test, passes in _TESTS.items():
             if (limit := getattr(bound, test, None)) is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import numpy as np
-from pydantic import BeforeValidator, Discriminator, Field, Strict, Tag
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Strict, Tag
 
 from clear_alloc.curves.columns import MAX_TOKENS
 from clear_alloc.tariff import LEAST_RATE
@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 MOST = int(MAX_TOKENS)
-LEAST = {"rate": LEAST_RATE, "call": 0.0}  # budget units per token and per call, of one option or of all
+LEAST = {"rate": LEAST_RATE, "call": LEAST_RATE}  # budget units per token and, unless 0, per call
 
 
 def _plain(value: object) -> object:
@@ -73,6 +73,12 @@ def _zero_if_none(value: object) -> object:
     return 0.0 if value is None else _plain(value)
 
 
+def _call(value: float) -> float:
+    if 0.0 < value < LEAST["call"]:
+        raise ValueError("neither 0 nor a price")
+    return value
+
+
 def _shape(value: object) -> str:
     return "several" if isinstance(value, (list, tuple)) else "one"
 
@@ -89,7 +95,7 @@ Reals = Annotated[tuple[Annotated[Real, Field(ge=0, le=MOST)], ...], BeforeValid
 
 # One number for a query, or one for each option of a menu.
 _PerToken = Annotated[Real, Field(ge=LEAST["rate"], le=MOST)]
-_PerCall = Annotated[Real, Field(ge=LEAST["call"], le=MOST)]
+_PerCall = Annotated[Real, Field(ge=0, le=MOST), AfterValidator(_call)]
 Rate = Annotated[
     Annotated[_PerToken, Tag("one")] | Annotated[tuple[_PerToken, ...], Tag("several")],
     Discriminator(_shape),

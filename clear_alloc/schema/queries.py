@@ -41,7 +41,9 @@ _COSTS = f"a list with the finite tokens of each option, at least 0 {NO_MORE}"
 _VALUES = f"a list with the finite value of each option, at least 0 {NO_MORE}"
 _CHANCE = "a probability above 0 and at most 1 (weight scales it)"
 _RATE = f"budget units per token, finite, at least {LEAST['rate']:g} {NO_MORE}; of a menu also a list, one per option"
-_CALL = f"budget units per call, finite, at least 0 {NO_MORE}; of a menu also a list, one per option"
+_CALL = (
+    f"budget units per call, finite, 0 or at least {LEAST['call']:g} {NO_MORE}; of a menu also a list, one per option"
+)
 _LEVELS = (
     "a list of whole caps in tokens, [0, 1024, 4096], or of 0 and a range, [0, [1024, 32000]] or [0, [1024, null]]"
 )
