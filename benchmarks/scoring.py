@@ -23,6 +23,13 @@ class Split(NamedTuple):
         """The same with the sides exchanged."""
         return Split(self.scoring, self.fitting, list(dict.fromkeys(self.scoring["query_id"].tolist())))
 
+    def only(self, ids: list[str]) -> Split:
+        """The same for some of the queries, in their order."""
+        kept = [np.isin(side["query_id"], ids) for side in (self.fitting, self.scoring)]
+        sides = zip((self.fitting, self.scoring), kept, strict=True)
+        fitting, scoring = ({name: column[rows] for name, column in side.items()} for side, rows in sides)
+        return Split(fitting, scoring, list(ids))
+
 
 def split_by_parity(rollouts: Columns) -> Split:
     """Odd samples to fit on, even ones to score on. No rollout is in both."""

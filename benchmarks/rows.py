@@ -1,0 +1,116 @@
+"""One row per policy and budget, failures too: what is in it, and its files."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from clear_alloc.files.atomic import replacing
+
+__all__ = ["COLUMNS", "Row", "Setting", "environment", "read_rows", "write_rows"]
+
+HERE = Path(__file__).resolve().parent.parent
+VERSIONED = ("numpy", "scipy", "clear-alloc")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Where a row was made.
+
+    experiment : scarcity, paper, noise, peers or replay. stream : or the configuration that is replayed. seed : of
+    the draw; of a replay, 0 where odd samples are fitted and 1 where even ones are. queries : how many. level : the
+    budget as a share of the uncapped use or, of the paper's experiment, in tokens per query. noise : error of the
+    predicted lengths, 0.5 for 50 %. policy : its name. charged : what its budget counts, reserved caps or expected use.
+    budget : token, for all queries.
+    """
+
+    experiment: str
+    stream: str
+    seed: int
+    queries: int
+    level: float
+    noise: float
+    policy: str
+    charged: str
+    budget: int
+
+
+@dataclass(frozen=True)
+class Row(Setting):
+    """What came of it; None where there is nothing to tell, and everywhere if the policy raised `error`.
+
+    accuracy : share right of the scoring samples. granted, burned : token per query, caps and what samples use under
+    them. abandoned : share of queries without tokens. promised : share right by the policy's own estimate. price :
+    value per token. gap : its certificate, share right. uncapped : token per query, if nothing is stopped.
+    """
+
+    accuracy: float | None = None
+    granted: float | None = None
+    burned: float | None = None
+    abandoned: float | None = None
+    promised: float | None = None
+    price: float | None = None
+    gap: float | None = None
+    uncapped: float | None = None
+    error: str | None = None
+
+
+COLUMNS = tuple(field.name for field in fields(Row))
+
+
+@lru_cache(maxsize=1)
+def environment() -> dict[str, Any]:
+    """Commit, whether files differ from it, machine and versions: the same for all rows of a run."""
+
+    def git(*words: str) -> str:
+        done = subprocess.run(["git", *words], cwd=HERE, capture_output=True, text=True, check=False)
+        return done.stdout.strip() if done.returncode == 0 else ""
+
+    versions = ", ".join(f"{name} {version(name)}" for name in VERSIONED)
+    return {
+        "commit": git("rev-parse", "HEAD") or "unknown",
+        "dirty": bool(git("status", "--porcelain", "--untracked-files=no")),
+        "machine": f"{platform.system()} {platform.machine()}",
+        "versions": f"python {platform.python_version()}, {versions}",
+    }
+
+
+def write_rows(path: Path, rows: Iterable[Row]) -> None:
+    """JSONL, one row a line, with the environment; put in place in one step."""
+    where = environment()
+    lines = (json.dumps({**asdict(row), **where}, allow_nan=False) + "\n" for row in rows)
+    with replacing(path) as stream:
+        stream.writelines(line.encode() for line in lines)
+
+
+def write_parquet(path: Path, rows: list[Row]) -> None:
+    """The same as a table."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    kinds = {"int": pa.int64(), "float": pa.float64(), "float | None": pa.float64()}
+    schema = pa.schema([(field.name, kinds.get(str(field.type), pa.string())) for field in fields(Row)])
+    table = pa.Table.from_pylist([asdict(row) for row in rows], schema=schema)
+    for name, value in environment().items():
+        table = table.append_column(name, pa.array([value] * len(rows)))
+    with replacing(path) as stream:
+        pq.write_table(table, stream)
+
+
+def read_rows(path: Path) -> tuple[list[Row], dict[str, Any]]:
+    """Rows of a JSONL or Parquet file, and the environment of the first."""
+    if path.suffix == ".parquet":
+        import pyarrow.parquet as pq
+
+        cells = pq.read_table(path).to_pylist()
+    else:
+        cells = [json.loads(line) for line in path.read_text().splitlines()]
+    rows = [Row(**{name: cell[name] for name in COLUMNS}) for cell in cells]
+    return rows, {name: cells[0][name] for name in environment()} if cells else {}
