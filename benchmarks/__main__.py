@@ -7,14 +7,20 @@ import shutil
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from benchmarks.comparing import compared
 from benchmarks.experiments import EXPERIMENTS, Case, cases_of
 from benchmarks.main_job import ROLLOUTS
+from benchmarks.rows import Row, read_rows
 from benchmarks.running import OtherRun, estimate, run_all, speed_of
-from benchmarks.summary import scarce_table
+from benchmarks.streams.calibration import calibrated, match
+from benchmarks.summary import Place, scarce_table
+from benchmarks.tables import changes_table
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 OUT = Path("out/bench")
@@ -65,6 +71,64 @@ def run(
     failed = [row for row in rows if row.error]
     Console().print(scarce_table(rows))
     screen.print(f"{len(rows):,} rows, {len(failed)} of them failures, in {out / 'rows.jsonl'} and rows.parquet")
+
+
+@app.command()
+def compare(
+    before: Annotated[Path, typer.Argument(help="rows.jsonl or rows.parquet of the run before.")],
+    after: Annotated[Path, typer.Argument(help="The same of the run after.")],
+    tolerance: Annotated[float, typer.Option(min=0.0, help="Points of accuracy that ours may lose.")] = 0.25,
+) -> None:
+    """Show what changed between two result files; exit 1 if ours got worse or fails where it didn't."""
+    (old, then), (new, now) = _rows_of(before), _rows_of(after)
+    screen, found = Console(), compared(old, new)
+    for name in then:
+        if then[name] != now[name]:
+            screen.print(f"{name}: {then[name]} -> {now[name]}")
+    for word, places in (("gone", found.gone), ("new", found.new)):
+        if places:
+            screen.print(f"{len(places)} settings are {word}, the first: {_place_words(*places[0])}")
+    screen.print(changes_table(found.changes))
+    for place, policy, seed, error in found.failing:
+        screen.print(f"[red]fails now:[/red] {_place_words(place, policy)}, seed {seed}: {escape(error)}")
+    regressions = found.regressions(tolerance / 100.0)
+    for change in regressions:
+        points = f"{100.0 * change.paired.difference:+.2f} points"
+        screen.print(f"[red]worse:[/red] {_place_words(change.place, change.policy)}: {points}")
+    if regressions or found.failing:
+        raise typer.Exit(1)
+    screen.print("nothing of ours got worse")
+
+
+@app.command()
+def calibrate() -> None:
+    """Derive the simulated pools and the paper streams' proportions from the paper's figures, and show the match."""
+    screen, known = Console(), calibrated()
+    for name, pool in known.pools.items():
+        screen.print(f"{name}: {pool}")
+    for name, shares in known.shares.items():
+        screen.print(
+            f"{name}: {', '.join(f'{share:.0%} {pool}' for pool, share in zip(known.pools, shares, strict=True))}"
+        )
+    off = match(known)
+    for what, misses in (("Figure 1", off.arrived), ("uniform accuracies", off.uniform)):
+        typical, worst = np.sqrt((misses**2).mean()), np.abs(misses).max()
+        screen.print(f"{what}: simulated less reported {typical:.2f} points (root mean square), at most {worst:.1f}")
+
+
+def _rows_of(path: Path) -> tuple[list[Row], dict[str, object]]:
+    if not path.exists():
+        raise typer.BadParameter(f"there is no file {path}")
+    rows, where = read_rows(path)
+    if not rows:
+        raise typer.BadParameter(f"{path} has no rows")
+    return rows, where
+
+
+def _place_words(place: Place, policy: str) -> str:
+    experiment, stream, level, noise = place
+    budget = f"{level:,.0f} tokens per query" if experiment == "paper" else f"{level:.0%} of the uncapped use"
+    return f"{experiment}, {stream}, {budget}, error {noise:.0%}, {policy}"
 
 
 def planned(names: list[str], quick: bool, seeds: int | None, rollouts: Path) -> list[Case]:

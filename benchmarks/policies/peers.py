@@ -38,8 +38,8 @@ def uniform(batch: Batch, budget: int) -> Caps:
 def uniform_returned(batch: Batch, budget: int) -> Caps:
     """One cap for everybody, where what early finishers leave is handed on to the others, until it is spent.
 
-    It ends at the largest common cap under which the scoring samples burn no more than the budget. No gateway can know
-    that cap beforehand; it is the best that returning tokens can do.
+    It ends at the largest common cap under which the scoring samples burn no more than the budget. No gateway can
+    know that cap beforehand; it is the best that returning tokens can do.
     """
     split = batch.known.split.only([batch.known.split.ids[row] for row in batch.rows])
     return Caps(uniform_cap(split, split.ids, budget, "expected").astype(np.int64))
@@ -144,7 +144,7 @@ def price_contour(batch: Batch, budget: int) -> Caps:
     """The pricing library price-contour (AGPL, installed apart): GRID caps per query, one Lagrange multiplier.
 
     It starts from the step whose total is nearest to the budget and walks towards it, ROUNDS steps at the most; it
-    may stop on either side. Where caps pass the budget, those that promise least per token are dropped until they fit.
+    may stop on either side. Where caps pass the budget, those that promise least per token are dropped.
     """
     import polars as pl
     import price_contour as pc
