@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 LIGHT  := $(VENV)/.installed-to-run
+BENCH  := $(VENV)/.installed-to-bench
 FULL   := $(VENV)/.installed-to-test
 PIP     = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help run test check bench clean
+.PHONY: help run test check bench speed clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -15,6 +16,10 @@ help:  ## list the targets
 $(LIGHT): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) -e '.[cli,plot]'
+	@touch $@
+
+$(BENCH): $(LIGHT)
+	$(PIP) -e '.[bench]'
 	@touch $@
 
 $(FULL): $(LIGHT)
@@ -33,7 +38,11 @@ check: $(FULL)  ## lint, format, types, tests with doctests and the import order
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q -W error
 
-bench: $(LIGHT)  ## time allocate() by size, as ratios to np.sort in the same run
+bench: $(BENCH)  ## compare policies on simulated streams and real rollouts, two or three minutes; out/bench/report.html
+	$(BIN)/python -m benchmarks run --quick --out out/bench
+	$(BIN)/python -m benchmarks report out/bench/rows.jsonl --out out/bench
+
+speed: $(LIGHT)  ## time allocate() by size, as ratios to np.sort in the same run
 	$(BIN)/python -m benchmarks.speed
 
 clean:  ## remove what the targets made

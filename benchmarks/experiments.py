@@ -24,6 +24,8 @@ FEW = 100  # queries where a peer's time grows with their cube
 SHARES = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)  # of the tokens of uncapped runs
 ERRORS = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)  # of predicted lengths: a factor of 1 + error at one standard deviation
 
+LOTS = 1_001  # beside the seed: not what streams use, nor policies
+
 _SLOW = ("SLSQP", "price-contour")
 _TOLD = ("ours, knowing its error", "ours, expected, knowing its error")
 _PEERS = ("uniform", "greedy marginal", "best value first", "SLSQP", "price-contour", "ours", "oracle")
@@ -92,11 +94,12 @@ class Drawn(NamedTuple):
 
 
 def cases_of(name: str, seeds: int | None, levels: tuple[float, ...] | None, rollouts: Path) -> Iterator[Case]:
-    """The cases of an experiment; by default as many seeds and all budgets of the full run."""
+    """The cases of an experiment; by default with the full run's seeds and budgets. Replays have two seeds."""
     plan = EXPERIMENTS[name]
     streams = tuple(dict(configurations(rollouts))) if name == "replay" else plan.streams
+    asked = plan.seeds if seeds is None else seeds
     for stream in streams:
-        for seed in range(min(plan.seeds, seeds or plan.seeds)):
+        for seed in range(asked if name != "replay" else min(asked, plan.seeds)):
             chosen = plan.levels if levels is None else tuple(own for own in plan.levels if own in levels)
             yield Case(name, stream, seed, chosen or plan.levels, str(rollouts) if name == "replay" else None)
 
@@ -136,7 +139,7 @@ def disturbed(known: Known, error: float, seed: int) -> Known:
     if error == 0.0:
         return known
     deviation = float(np.log1p(error))
-    lots = np.random.default_rng([seed, 7]).standard_normal(len(known))
+    lots = np.random.default_rng([seed, LOTS]).standard_normal(len(known))
     return known.disturbed(np.exp(deviation * lots), deviation)
 
 

@@ -8,13 +8,24 @@ import subprocess
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
+from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from clear_alloc.files.atomic import replacing
 
-__all__ = ["COLUMNS", "Row", "Setting", "environment", "read_rows", "write_rows"]
+__all__ = [
+    "COLUMNS",
+    "Row",
+    "Setting",
+    "environment",
+    "read_cells",
+    "read_rows",
+    "row_of",
+    "write_parquet",
+    "write_rows",
+]
 
 HERE = Path(__file__).resolve().parent.parent
 VERSIONED = ("numpy", "scipy", "clear-alloc")
@@ -27,8 +38,8 @@ class Setting:
     experiment : scarcity, paper, noise, peers or replay. stream : or the configuration that is replayed. seed : of
     the draw; of a replay, 0 where odd samples are fitted and 1 where even ones are. queries : how many. level : the
     budget as a share of the uncapped use or, of the paper's experiment, in tokens per query. noise : error of the
-    predicted lengths, 0.5 for 50 %. policy : its name. charged : what its budget counts, reserved caps or expected use.
-    budget : token, for all queries.
+    predicted lengths, 0.5 for 50 %. policy : its name. charged : what its budget counts, reserved caps or expected
+    use. budget : token, for all queries.
     """
 
     experiment: str
@@ -67,7 +78,10 @@ COLUMNS = tuple(field.name for field in fields(Row))
 
 @lru_cache(maxsize=1)
 def environment() -> dict[str, Any]:
-    """Commit, whether files differ from it, machine and versions: the same for all rows of a run."""
+    """Commit, whether files differ from it, a mark of the code, machine and versions: the same for all rows of a run.
+
+    The mark changes with the code that makes rows, so that two states of a dirty tree are told apart.
+    """
 
     def git(*words: str) -> str:
         done = subprocess.run(["git", *words], cwd=HERE, capture_output=True, text=True, check=False)
@@ -77,9 +91,19 @@ def environment() -> dict[str, Any]:
     return {
         "commit": git("rev-parse", "HEAD") or "unknown",
         "dirty": bool(git("status", "--porcelain", "--untracked-files=no")),
+        "code": _mark(),
         "machine": f"{platform.system()} {platform.machine()}",
         "versions": f"python {platform.python_version()}, {versions}",
     }
+
+
+def _mark() -> str:
+    """Of everything that rows depend on: the package and the benchmarks, reports apart."""
+    files = [path.relative_to(HERE) for part in ("clear_alloc", "benchmarks") for path in (HERE / part).rglob("*.py")]
+    content = sha256()
+    for path in sorted(path for path in files if "report" not in path.parts):
+        content.update(path.as_posix().encode() + b"\n" + (HERE / path).read_bytes())
+    return content.hexdigest()[:12]
 
 
 def write_rows(path: Path, rows: Iterable[Row]) -> None:
@@ -106,11 +130,19 @@ def write_parquet(path: Path, rows: list[Row]) -> None:
 
 def read_rows(path: Path) -> tuple[list[Row], dict[str, Any]]:
     """Rows of a JSONL or Parquet file, and the environment of the first."""
+    cells = read_cells(path)
+    return [row_of(cell) for cell in cells], {name: cells[0].get(name) for name in environment()} if cells else {}
+
+
+def read_cells(path: Path) -> list[dict[str, Any]]:
+    """Rows and environment as they stand in a JSONL or Parquet file; raises ValueError where a line is cut off."""
     if path.suffix == ".parquet":
         import pyarrow.parquet as pq
 
-        cells = pq.read_table(path).to_pylist()
-    else:
-        cells = [json.loads(line) for line in path.read_text().splitlines()]
-    rows = [Row(**{name: cell[name] for name in COLUMNS}) for cell in cells]
-    return rows, {name: cells[0][name] for name in environment()} if cells else {}
+        return pq.read_table(path).to_pylist()
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def row_of(cell: dict[str, Any]) -> Row:
+    """A row without its environment."""
+    return Row(**{name: cell[name] for name in COLUMNS})

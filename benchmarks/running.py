@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import time
-from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from contextlib import closing
+from functools import lru_cache
+from hashlib import sha256
+from itertools import product
+from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import lambertw, ndtr
 
-import clear_alloc as ca
-from benchmarks.experiments import Case, run_case
-from benchmarks.rows import Row, environment, read_rows, write_parquet, write_rows
+from benchmarks.experiments import EXPERIMENTS, Case, run_case
+from benchmarks.policies import installed
+from benchmarks.rows import Row, environment, read_cells, row_of, write_parquet, write_rows
 
-__all__ = ["SECONDS", "OtherRun", "Speed", "estimate", "run_all", "speed_of"]
+__all__ = ["SECONDS", "OtherRun", "Speed", "estimate", "forget", "run_all", "speed_of"]
 
 # One processor's seconds for a case with all its budgets, by experiment, where the probe took PROBE.
-SECONDS = {"scarcity": 9.0, "paper": 7.0, "noise": 4.0, "peers": 1.5, "replay": 7.0}
-BURSTY = 60.0  # ten windows to a budget
-PROBE = 0.1
+SECONDS = {"scarcity": 7.0, "paper": 6.5, "noise": 4.5, "peers": 1.0, "replay": 6.0}
+BURSTY = 40.0  # ten windows to a budget
+PROBE = 0.09
 
 
 class OtherRun(Exception):
@@ -35,28 +43,30 @@ class Speed(NamedTuple):
 
 
 def speed_of(jobs: int) -> Speed:
-    """Fit and allocate a small batch, the best of three."""
-    rng, tried = np.random.default_rng(0), []
-    lengths = np.exp(rng.normal(6.0, 0.8, 200))[:, None] * np.exp(rng.normal(0.0, 0.3, (200, 8)))
-    rollouts = {
-        "query_id": np.repeat(np.arange(200), 8),
-        "tokens": np.ceil(lengths).ravel(),
-        "correct": (rng.random(1600) < 0.6).astype(int),
-    }
-    for _ in range(3):
-        start = time.perf_counter()
-        ca.allocate(ca.fit(rollouts).curves, 40_000, accounting="expected")
-        tried.append(time.perf_counter() - start)
-    return Speed(min(tried), jobs)
+    """Sort, and call special functions, in as many threads as there will be processes; the best of three."""
+    at_once, tried = min(jobs, os.cpu_count() or 1), []
+    numbers = np.random.default_rng(0).random(300_000)
+    with ThreadPoolExecutor(at_once) as pool:
+        for _ in range(3):
+            start = time.perf_counter()
+            list(pool.map(_probe, [numbers] * at_once))
+            tried.append(time.perf_counter() - start)
+    return Speed(min(tried), at_once)
+
+
+def _probe(numbers: np.ndarray) -> None:
+    for _ in range(2):
+        for work in (np.sort, np.log, ndtr, lambertw):  # none of them holds up the other threads
+            work(numbers)
 
 
 def estimate(cases: Iterable[Case], budgets: dict[str, int], speed: Speed) -> float:
     """Seconds that the cases should take. budgets : how many an experiment has in its full run."""
-    total = 0.0
+    each = []
     for case in cases:
         whole = BURSTY if case.stream == "Bursty" else SECONDS[case.experiment]
-        total += whole * len(case.levels) / budgets[case.experiment]
-    return total * speed.probe / PROBE / speed.jobs
+        each.append(whole * len(case.levels) / budgets[case.experiment])
+    return max(sum(each) / speed.jobs, max(each, default=0.0)) * speed.probe / PROBE
 
 
 def run_all(cases: list[Case], out: Path, jobs: int, done: Callable[[Case], None]) -> list[Row]:
@@ -66,42 +76,80 @@ def run_all(cases: list[Case], out: Path, jobs: int, done: Callable[[Case], None
     """
     kept = out / "cases"
     kept.mkdir(parents=True, exist_ok=True)
-    missing = [case for case in cases if not _held(kept, case)]
-    for case in cases:
-        if case not in missing:
+    held = {case for case in cases if _held(kept, case)}
+    for case in filter(held.__contains__, cases):
+        done(case)
+    with closing(_ended([case for case in cases if case not in held], jobs)) as ended:
+        for case, rows, seconds in ended:
+            write_rows(_file(kept, case), rows)
+            with (out / "times.jsonl").open("a") as stream:
+                stream.write(json.dumps({"case": case.name, "seconds": seconds}) + "\n")
             done(case)
-    if missing:
-        with ProcessPoolExecutor(min(jobs, len(missing))) as pool:
-            running = {pool.submit(run_case, case): case for case in missing}
-            for future in as_completed(running):
-                rows, seconds = future.result()
-                write_rows(_file(kept, running[future]), rows)
-                with (out / "times.jsonl").open("a") as stream:
-                    stream.write(json.dumps({"case": running[future].name, "seconds": seconds}) + "\n")
-                done(running[future])
-    every = [row for case in cases for row in read_rows(_file(kept, case))[0]]
+    every = [row for case in cases for row in _rows(kept, case)]
     write_rows(out / "rows.jsonl", every)
     write_parquet(out / "rows.parquet", every)
     return every
 
 
-def _words(where: dict[str, object]) -> str:
-    return f"commit {where.get('commit')} (dirty: {where.get('dirty')}), {where.get('versions')}"
+def forget(out: Path) -> None:
+    """Remove what earlier runs left in the folder, and nothing else that may be there."""
+    shutil.rmtree(out / "cases", ignore_errors=True)
+    for name in ("rows.jsonl", "rows.parquet", "times.jsonl"):
+        (out / name).unlink(missing_ok=True)
+
+
+def _ended(cases: list[Case], jobs: int) -> Iterator[tuple[Case, list[Row], dict[str, float]]]:
+    """Each case with its rows and its policies' seconds, as it ends; a single job is done in this process."""
+    if min(jobs, len(cases)) < 2:
+        yield from ((case, *run_case(case)) for case in cases)
+        return
+    # One thread each: more of them than processors only get in each other's way. What is set already stays.
+    for library in ("OMP", "OPENBLAS", "MKL"):
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+    # Fresh processes, not forks: the progress bar has a thread, and a fork of a process with threads may hang.
+    pool = ProcessPoolExecutor(min(jobs, len(cases)), get_context("spawn"))
+    try:
+        running = {pool.submit(run_case, case): case for case in cases}
+        for future in as_completed(running):
+            yield running[future], *future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)  # who stops the run need not wait for what had not begun
 
 
 def _file(kept: Path, case: Case) -> Path:
-    return kept / f"{case.name}.jsonl"
+    """Where a case's rows are; another file to replay, or a configuration of a similar name, has another place."""
+    if case.rollouts is None:
+        return kept / f"{case.name}.jsonl"
+    content = _content(case.rollouts, Path(case.rollouts).stat().st_mtime_ns)
+    mark = sha256(f"{case.stream}\n{content}".encode()).hexdigest()[:12]
+    return kept / f"{case.name}-{mark}.jsonl"
+
+
+@lru_cache(maxsize=8)
+def _content(path: str, _: int) -> str:
+    """Of a file as it was at that time."""
+    return sha256(Path(path).read_bytes()).hexdigest()
+
+
+def _rows(kept: Path, case: Case) -> list[Row]:
+    """A case's rows at its budgets; a file may hold more."""
+    return [row for row in map(row_of, read_cells(_file(kept, case))) if row.level in case.levels]
 
 
 def _held(kept: Path, case: Case) -> bool:
-    """Whether the case has been run, with these budgets and by this code."""
-    path = _file(kept, case)
-    if not path.exists():
+    """Whether the case has been run, with these budgets and by this code. A file that was cut off doesn't count."""
+    path, here = _file(kept, case), environment()
+    try:
+        cells = read_cells(path)
+    except (FileNotFoundError, ValueError):
         return False
-    rows, where = read_rows(path)
-    if where != environment():
-        raise OtherRun(
-            f"{path} was made by {_words(where)}; this is {_words(environment())}; "
-            "choose another --out, or start anew with --fresh"
-        )
-    return {row.level for row in rows} == set(case.levels)
+    for cell in cells:
+        differ = [name for name, value in here.items() if cell.get(name) != value]
+        if differ:
+            theirs, ours = (", ".join(f"{name} {side.get(name)}" for name in differ) for side in (cell, here))
+            raise OtherRun(
+                f"{path} was made by {theirs}; this is {ours}; choose another --out, or start anew with --fresh"
+            )
+    plan = EXPERIMENTS[case.experiment]
+    wanted = set(product(plan.errors, case.levels, filter(installed, plan.policies)))
+    return wanted <= {(cell["noise"], cell["level"], cell["policy"]) for cell in cells}

@@ -6,13 +6,14 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
+from rich.box import SIMPLE
 from rich.table import Table
 from scipy.special import stdtrit
 
 from benchmarks import paper
 from benchmarks.rows import Row
 
-__all__ = ["Paired", "by_setting", "paired", "scarce_table"]
+__all__ = ["Paired", "by_setting", "mean_interval", "paired", "scarce_table"]
 
 Place = tuple[str, str, float, float]  # experiment, stream, level, noise
 
@@ -57,6 +58,11 @@ def paired(first: dict[int, Row], second: dict[int, Row]) -> Paired:
     return Paired(len(seeds), top, bottom, top - bottom, low, high, ratio, _least_ratio(ours, theirs))
 
 
+def mean_interval(values: np.ndarray) -> tuple[float, float, float]:
+    """Mean of values over seeds and its 95 % interval; the interval is NaN with one seed, and all are with none."""
+    return (float(values.mean()) if len(values) else float("nan"), *_interval(values))
+
+
 def _interval(values: np.ndarray) -> tuple[float, float]:
     """95 % interval of the mean."""
     n = len(values)
@@ -85,7 +91,8 @@ def _least_ratio(ours: np.ndarray, theirs: np.ndarray) -> float:
 
 def scarce_table(rows: Iterable[Row]) -> Table:
     """The scarce regime in a few lines: the paper's streams at the smallest budgets."""
-    table = Table(title="Share right, mean over seeds; ours against uniform, 95 % interval of the ratio from below")
+    title = "Share right, mean over seeds; ours against uniform, 95 % interval of the ratio from below"
+    table = Table(title=title, box=SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))  # 80 columns are enough
     for name in (
         "stream",
         "budget",
@@ -97,7 +104,8 @@ def scarce_table(rows: Iterable[Row]) -> Table:
         "ours / uniform",
         "at least",
     ):
-        table.add_column(name, justify="left" if name == "stream" else "right")
+        first = name == "stream"
+        table.add_column(name, justify="left" if first else "right", no_wrap=first)
     found = by_setting(rows)
     for (experiment, stream, level, noise), policies in found.items():
         if experiment != "scarcity" or noise or level > 0.1 or stream not in paper.STREAMS:
@@ -107,8 +115,8 @@ def scarce_table(rows: Iterable[Row]) -> Table:
             np.mean([row.accuracy for row in policies[name].values()]) if name in policies else np.nan
             for name in shown
         ]
-        against = paired(policies["ours"], policies["uniform"])
-        table.add_row(
-            stream, f"{level:.0%}", *(f"{mean:.3f}" for mean in means), f"{against.ratio:.1f}", f"{against.least:.1f}"
-        )
+        both = [policies.get(name, {}) for name in ("ours", "uniform")]
+        against = paired(*both) if both[0].keys() & both[1].keys() else None  # None: one has failed throughout
+        ratios = (f"{against.ratio:.1f}", f"{against.least:.1f}") if against else ("", "")
+        table.add_row(stream, f"{level:.0%}", *("" if np.isnan(mean) else f"{mean:.3f}" for mean in means), *ratios)
     return table

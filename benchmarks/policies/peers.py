@@ -28,6 +28,7 @@ TIERS = 5
 BLOCKS = 20  # per query: how finely greedy hands out the budget
 GRID = 40  # caps per query offered to the pricing library
 ROUNDS = 20_000  # of its multiplier
+LOTS = 1_000  # beside the seed, which streams use with their own small numbers
 
 
 def uniform(batch: Batch, budget: int) -> Caps:
@@ -68,7 +69,7 @@ def tier_router(batch: Batch, budget: int) -> Caps:
         return Caps(np.empty(0, dtype=np.int64))
     curves = batch.curves("lognormal")
     rank = np.argsort(np.argsort(curves.median, kind="stable"), kind="stable")
-    tier = rank * TIERS // len(batch)
+    tier = rank * min(TIERS, len(batch)) // len(batch)
     long = curves.median * np.exp(1.2816 * curves.spread)  # nine in ten are shorter
     typical = np.bincount(tier, long) / np.bincount(tier)
     scale = min(budget / typical[tier].sum(), float(ca.curves.MAX_TOKENS) / typical.max())
@@ -78,7 +79,7 @@ def tier_router(batch: Batch, budget: int) -> Caps:
 def random_order(batch: Batch, budget: int) -> Caps:
     """Lots are drawn; each gets nine in ten of its lengths while the budget lasts."""
     curves = batch.curves("lognormal")
-    order = np.random.default_rng([batch.seed, 5]).permutation(len(batch))
+    order = np.random.default_rng([batch.seed, LOTS]).permutation(len(batch))
     wanted = np.ceil(curves.median * np.exp(1.2816 * curves.spread)).astype(np.int64)
     funded = order[np.cumsum(wanted[order]) <= budget]
     tokens = np.zeros(len(batch), dtype=np.int64)
@@ -137,7 +138,8 @@ def slsqp(batch: Batch, budget: int) -> Caps:
     )  # fmt: skip
     x = np.clip(found.x, 0.0, None)
     x *= min(1.0, n / max(float(x.sum()), 1e-300))
-    return Caps(np.floor(scale * x).astype(np.int64), promised=-float(found.fun))
+    tokens = np.floor(scale * x).astype(np.int64)
+    return Caps(tokens, promised=float(curves.utility(tokens).sum()))
 
 
 def price_contour(batch: Batch, budget: int) -> Caps:
@@ -146,6 +148,8 @@ def price_contour(batch: Batch, budget: int) -> Caps:
     It starts from the step whose total is nearest to the budget and walks towards it, ROUNDS steps at the most; it
     may stop on either side. Where caps pass the budget, those that promise least per token are dropped.
     """
+    if budget == 0:
+        return uniform(batch, budget)
     import polars as pl
     import price_contour as pc
 

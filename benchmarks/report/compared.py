@@ -1,0 +1,86 @@
+"""One policy against another wherever both were run, the settings where it isn't ahead, and budgets overdrawn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+from benchmarks.report.results import EXPECTED, Place, Results
+from benchmarks.rows import Row
+from benchmarks.summary import Paired, paired
+
+__all__ = ["Meeting", "Overdrawn", "ahead", "behind", "meetings", "overdrawn", "overdrawn_by_stream", "worst"]
+
+HAIR = 1e-9  # of the budget: what sums of floats may be off by
+
+
+class Meeting(NamedTuple):
+    """A setting and the pair's figures there, in shares of right answers."""
+
+    place: Place
+    pair: Paired
+
+
+class Overdrawn(NamedTuple):
+    """Of one policy that is charged its expected use: rows in all and those that burned more than the budget.
+
+    mean, worst : by how much those did, as a share of the budget; 0 where none did.
+    """
+
+    policy: str
+    rows: int
+    over: int
+    mean: float
+    worst: float
+
+
+def meetings(results: Results, places: Iterable[Place], first: str, second: str) -> list[Meeting]:
+    """Where both have a seed in common."""
+    sides = ((place, results.at(place, first), results.at(place, second)) for place in places)
+    return [Meeting(place, paired(ours, theirs)) for place, ours, theirs in sides if ours.keys() & theirs.keys()]
+
+
+def ahead(pair: Paired) -> bool:
+    """Significantly better: the whole 95 % interval is above 0. With one seed there is none: then simply better."""
+    return pair.low > 0.0 if pair.seeds > 1 else pair.difference > 0.0
+
+
+def behind(pair: Paired) -> bool:
+    """Significantly worse, in the same sense."""
+    return pair.high < 0.0 if pair.seeds > 1 else pair.difference < 0.0
+
+
+def worst(found: Iterable[Meeting]) -> Meeting | None:
+    """The lowest difference of all."""
+    return min(found, key=lambda meeting: meeting.pair.difference, default=None)
+
+
+def overdrawn(results: Results) -> list[Overdrawn]:
+    """Policies charged their expected use, and how the scoring samples' real use compares with the budget."""
+    excess: dict[str, list[float]] = {}
+    for row in results.rows:
+        if row.charged == "expected" and row.burned is not None and row.budget:
+            excess.setdefault(row.policy, []).append(_excess(row))
+    return [_overdrawn(policy, np.array(shares)) for policy, shares in excess.items()]
+
+
+def overdrawn_by_stream(results: Results) -> dict[str, tuple[int, int]]:
+    """Of ours, expected: batches over budget and batches in all, by stream; those without any are left out."""
+    found: dict[str, list[bool]] = {}
+    for row in results.rows:
+        if row.policy == EXPECTED and row.burned is not None and row.budget:
+            found.setdefault(row.stream, []).append(_excess(row) > HAIR)
+    return {stream: (sum(over), len(over)) for stream, over in found.items() if any(over)}
+
+
+def _excess(row: Row) -> float:
+    """What was burned beyond the budget, as a share of it."""
+    return (row.burned or 0.0) * row.queries / row.budget - 1.0
+
+
+def _overdrawn(policy: str, shares: np.ndarray) -> Overdrawn:
+    over = shares[shares > HAIR]
+    mean, most = (float(over.mean()), float(over.max())) if len(over) else (0.0, 0.0)
+    return Overdrawn(policy, len(shares), len(over), mean, most)
