@@ -28,6 +28,7 @@ LOTS = 1_001  # beside the seed: not what streams use, nor policies
 
 _SLOW = ("SLSQP", "price-contour")
 _TOLD = ("ours, knowing its error", "ours, expected, knowing its error")
+_TRIED = "ours, expected, chosen"  # a dozen allocations with a margin each: a second or two
 _PEERS = ("uniform", "greedy marginal", "best value first", "SLSQP", "price-contour", "ours", "oracle")
 
 
@@ -43,7 +44,9 @@ class Experiment(NamedTuple):
 
 
 EXPERIMENTS = {
-    "scarcity": Experiment(SHARES, tuple(name for name in POLICIES if name not in (*_SLOW, *_TOLD)), tuple(STREAMS)),
+    "scarcity": Experiment(
+        SHARES, tuple(name for name in POLICIES if name not in (*_SLOW, *_TOLD, _TRIED)), tuple(STREAMS)
+    ),
     "paper": Experiment(
         tuple(map(float, paper.BUDGETS)),
         ("uniform", *LADDER, "CLEAR, best width in hindsight", "ours, chosen", "oracle", "oracle, expected"),
@@ -64,6 +67,18 @@ EXPERIMENTS = {
         ),
         paper.STREAMS,
         errors=ERRORS,
+    ),
+    "spending": Experiment(
+        (0.1, 0.3, 0.75),
+        (
+            "uniform, unused returned",
+            "ours, expected",
+            "ours, expected, cumulative surge",
+            _TRIED,
+            "oracle, expected",
+        ),
+        tuple(name for name in STREAMS if name != "Bursty"),  # whose windows are each a budget: ten times the time
+        seeds=5,
     ),
     "peers": Experiment((0.05, 0.1, 0.2, 0.5), _PEERS, paper.STREAMS, seeds=5, queries=FEW),
     "replay": Experiment(SHARES, tuple(name for name in POLICIES if name not in (*_SLOW, *_TOLD)), (), seeds=2),

@@ -35,11 +35,11 @@ VERSIONED = ("numpy", "scipy", "clear-alloc")
 class Setting:
     """Where a row was made.
 
-    experiment : scarcity, paper, noise, peers or replay. stream : or the configuration that is replayed. seed : of
-    the draw; of a replay, 0 where odd samples are fitted and 1 where even ones are. queries : how many. level : the
-    budget as a share of the uncapped use or, of the paper's experiment, in tokens per query. noise : error of the
-    predicted lengths, 0.5 for 50 %. policy : its name. charged : what its budget counts, reserved caps or expected
-    use. budget : token, for all queries.
+    experiment : scarcity, paper, noise, spending, peers or replay. stream : or the configuration that is replayed.
+    seed : of the draw; of a replay, 0 where odd samples are fitted and 1 where even ones are. queries : how many.
+    level : the budget as a share of the uncapped use or, of the paper's experiment, in tokens per query. noise :
+    error of the predicted lengths, 0.5 for 50 %. policy : its name. charged : what its budget counts, reserved caps
+    or expected use. budget : token, for all queries.
     """
 
     experiment: str

@@ -12,6 +12,7 @@ market between all curves and the budget. Units: tokens, value (1 = one right an
 
 from clear_alloc.allocate import allocate
 from clear_alloc.baselines import cutoff_plus_pad, exact, proportional, uniform
+from clear_alloc.choose import Choice, CrossFit, choose
 from clear_alloc.curves import (
     CumulativeSurge,
     Curves,
@@ -45,7 +46,9 @@ __all__ = [
     "AuditFailed",
     "BadRow",
     "BudgetTooSmall",
+    "Choice",
     "ClearAllocError",
+    "CrossFit",
     "CumulativeSurge",
     "Curves",
     "FitReport",
@@ -67,6 +70,7 @@ __all__ = [
     "allocate",
     "allocate_groups",
     "call_cost",
+    "choose",
     "concatenate",
     "cutoff_plus_pad",
     "exact",

@@ -82,7 +82,8 @@ def by_hand(threshold, width, peak, budget):
 @pytest.mark.parametrize("share", [0.03, 0.2, 0.6, 0.95, 1.5])
 def test_the_paper_s_caps_are_what_trying_every_price_and_pad_gives(seed, share):
     rng = np.random.default_rng(seed)
-    threshold, width = np.exp(rng.normal(6.0, 0.8, 9)), float(rng.uniform(30.0, 400.0))
+    wide = 20.0 if seed == 0 else 1.0  # thresholds early on the hump: prices up to its steepest slope
+    threshold, width = np.exp(rng.normal(6.0, 0.8, 9)), wide * float(rng.uniform(30.0, 400.0))
     budget = int(share * (threshold + width).sum())
     caps, slow = hump_caps(threshold, width, 0.4, budget), by_hand(threshold, width, 0.4, budget)
     assert ((caps > 0) == (slow > 0)).all()
@@ -209,6 +210,15 @@ def test_ours_is_the_package_s_allocator_on_fitted_curves(known, batch, name):
     assert (caps.tokens == plain.tokens).all()
     assert (caps.price, caps.promised, caps.gap) == (plain.price, plain.utility, plain.gap)
     assert POLICIES[name].charged == accounting
+
+
+@pytest.mark.parametrize("accounting", ["reserved", "expected"])
+def test_the_oracle_is_the_package_s_allocator_without_a_margin(known, batch, accounting):
+    (budget,) = shares_of(known, 0.2)
+    caps = POLICIES["oracle" if accounting == "reserved" else "oracle, expected"].act(batch, budget)
+    plain = ca.allocate(known.hindsight, budget, accounting=accounting, overrun=0.5)
+    assert (caps.tokens == plain.tokens).all()
+    assert caps.promised == plain.utility
 
 
 def test_policies_that_are_charged_by_use_say_so():
@@ -348,6 +358,16 @@ def test_slsqp_spends_its_budget_better_than_uniform_and_promises_what_its_caps_
         assert 0.9 * budget <= caps.tokens.sum() <= budget
         assert caps.promised == pytest.approx(curves.utility(caps.tokens).sum())
         assert caps.promised > curves.utility(equal.tokens).sum() + 0.1
+
+
+def test_whatever_the_optimiser_ends_with_is_cut_to_the_budget(known, monkeypatch):
+    own, end = Batch(known, np.arange(10)), np.linspace(-1.0, 5.0, 10)
+    monkeypatch.setattr(peers, "minimize", lambda *_, **__: SimpleNamespace(x=end, fun=-99.0))
+    caps = POLICIES["SLSQP"].act(own, 9000)
+    positive = np.maximum(end, 0.0)
+    assert caps.tokens == pytest.approx(9000 * positive / positive.sum(), abs=1.0)
+    assert caps.tokens.sum() <= 9000
+    assert caps.promised == own.curves("lognormal").utility(caps.tokens).sum()
 
 
 def test_the_pricing_library_spends_its_budget_and_beats_uniform(known, batch):

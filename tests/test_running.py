@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from io import StringIO
+from shutil import which
 
 import numpy as np
 import pyarrow as pa
@@ -242,6 +244,8 @@ def test_every_stream_and_seed_is_drawn_apart_and_the_same_in_every_experiment()
     assert (first.scoring["tokens"] == again.scoring["tokens"]).all()
     for other in others:
         assert (first.scoring["tokens"] != other.scoring["tokens"]).mean() > 0.5
+    alike = [drawn_for(Case("paper", stream, 0, ())).split.scoring for stream in ("Identical", "Adversarial")]
+    assert (alike[0]["correct"] != alike[1]["correct"]).mean() > 0.4  # equally hard, and still not the same lots
 
 
 # Which cases
@@ -496,6 +500,33 @@ def test_the_environment_is_that_of_the_repository(tmp_path, monkeypatch):
     environment.cache_clear()
     try:
         assert (environment()["commit"], environment()["dirty"]) == ("unknown", False)
+    finally:
+        environment.cache_clear()
+
+
+@pytest.mark.skipif(which("git") is None, reason="git is not installed")
+def test_a_tree_is_dirty_when_what_git_knows_has_changed(tmp_path, monkeypatch):
+    def git(*words):
+        who = ("-c", "user.name=a", "-c", "user.email=a@example.org")
+        return subprocess.run(["git", *who, *words], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+
+    def dirty():
+        environment.cache_clear()
+        return environment()["dirty"]
+
+    file = tmp_path / "a.txt"
+    file.write_text("1")
+    git("init")
+    git("add", ".")
+    git("commit", "-m", "one")
+    monkeypatch.setattr(rows, "HERE", tmp_path)
+    try:
+        assert not dirty()
+        assert environment()["commit"] == git("rev-parse", "HEAD").strip()
+        (tmp_path / "b.txt").write_text("results")
+        assert not dirty()
+        file.write_text("2")
+        assert dirty()
     finally:
         environment.cache_clear()
 

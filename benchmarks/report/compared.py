@@ -11,7 +11,7 @@ from benchmarks.report.results import EXPECTED, Place, Results
 from benchmarks.rows import Row
 from benchmarks.summary import Paired, paired
 
-__all__ = ["Meeting", "Overdrawn", "ahead", "behind", "meetings", "overdrawn", "overdrawn_by_stream", "worst"]
+__all__ = ["HAIR", "Meeting", "Overdrawn", "ahead", "behind", "meetings", "overdrawn", "overdrawn_by_stream", "worst"]
 
 HAIR = 1e-9  # of the budget: what sums of floats may be off by
 

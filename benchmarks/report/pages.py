@@ -106,6 +106,7 @@ def _sections(results: Results) -> dict[str, Any]:
         "scarce": versus.scarce(results),
         "uniform": versus.comparison(results, versus.AGAINST_UNIFORM),
         "burned": versus.burned(results),
+        "spending": versus.spending(results),
         "clear": versus.comparison(results, versus.AGAINST_CLEAR),
         "ladder": sides.ladder_section(results),
         "reproduced": sides.reproduced(results),

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks import paper
-from benchmarks.report.compared import Meeting, ahead, behind, meetings, overdrawn, overdrawn_by_stream, worst
+from benchmarks.report.compared import HAIR, Meeting, ahead, behind, meetings, overdrawn, overdrawn_by_stream, worst
 from benchmarks.report.results import (
     BEST,
     CLEAR,
@@ -24,7 +24,7 @@ from benchmarks.report.results import (
 from benchmarks.report.words import ABSENT, interval, listed, percent, points, table, times
 from benchmarks.summary import paired
 
-__all__ = ["AGAINST_CLEAR", "AGAINST_UNIFORM", "WANTED", "Verdict", "burned", "comparison", "scarce"]
+__all__ = ["AGAINST_CLEAR", "AGAINST_UNIFORM", "WANTED", "Verdict", "burned", "comparison", "scarce", "spending"]
 
 AGAINST_UNIFORM = ((BEST, UNIFORMS["reserved"]), (OURS, UNIFORMS["reserved"]), (EXPECTED, UNIFORMS["expected"]))
 AGAINST_CLEAR = tuple((BEST, rival) for rival in (CLEAR, "CLEAR, paper's fit", "CLEAR, best width in hindsight"))
@@ -132,6 +132,20 @@ def _summary(verdicts: list[Verdict]) -> str:
         rows.append([f"{own.first} against {own.second}", *map(str, counts), own.worst])
     head = ("pair", "settings", "ahead", "level", "behind", "worst difference, points")
     return table(head, rows, prose=True) if rows else ""
+
+
+def spending(results: Results) -> str:
+    """Of the experiment that asks how budgets are kept: accuracy and use by policy, means over all of it."""
+    places = results.places("spending")
+    rows = []
+    for policy in results.policies("spending"):
+        own = [row for place in places for row in results.at(place, policy).values()]
+        used = np.array([row.burned * row.queries / row.budget for row in own])
+        if len(own):
+            right = percent(float(np.mean([row.accuracy for row in own])))
+            rows.append([policy, right, percent(float(used.mean())), percent(float((used > 1.0 + HAIR).mean()))])
+    head = ("policy", "accuracy, %", "burned, % of the budget", "% of batches over budget")
+    return table(head, rows) if rows else ""
 
 
 def burned(results: Results) -> dict[str, Any]:
