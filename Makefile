@@ -38,9 +38,9 @@ check: $(FULL)  ## lint, format, types, tests with doctests and the import order
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q -W error
 
-bench: $(BENCH)  ## compare policies on simulated streams and real rollouts, two or three minutes; out/bench/report.html
-	$(BIN)/python -m benchmarks run --quick --out out/bench
-	$(BIN)/python -m benchmarks report out/bench/rows.jsonl --out out/bench
+bench: $(BENCH)  ## compare policies on simulated streams and real rollouts, two or three minutes
+	$(BIN)/python -m benchmarks run --quick
+	$(BIN)/python -m benchmarks report
 
 speed: $(LIGHT)  ## time allocate() by size, as ratios to np.sort in the same run
 	$(BIN)/python -m benchmarks.speed

@@ -15,17 +15,20 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from benchmarks.comparing import compared
 from benchmarks.experiments import EXPERIMENTS, Case, cases_of
 from benchmarks.main_job import ROLLOUTS
-from benchmarks.rows import Row, read_rows
+from benchmarks.rows import Row, environment, read_rows
 from benchmarks.running import OtherRun, estimate, forget, run_all, speed_of
 from benchmarks.streams.calibration import calibrated, match
 from benchmarks.summary import Place, scarce_table
 from benchmarks.tables import changes_table
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
-OUT = Path("out/bench")
-QUICK = {"seeds": 2, "levels": (0.1, 0.3, 1.0, 100.0, 300.0, 700.0)}
+OUT = Path("out/bench")  # and in it a folder for each state of the code
+QUICK = {"seeds": 2, "levels": (0.1, 0.5, 100.0, 300.0, 700.0)}
 
-Out = Annotated[Path, typer.Option(help="Folder of the rows, the report and its pictures.")]
+Out = Annotated[
+    Path | None,
+    typer.Option(help="Folder of the rows, the report and its pictures; default: out/bench/ + mark of the code."),
+]
 
 
 @app.callback()
@@ -35,7 +38,7 @@ def benchmarks() -> None:
 
 @app.command()
 def run(
-    out: Out = OUT,
+    out: Out = None,
     quick: Annotated[bool, typer.Option(help="Two seeds and some budgets: a minute or two.")] = False,
     only: Annotated[list[str] | None, typer.Option(help=f"One of {', '.join(EXPERIMENTS)}; again for more.")] = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="Seeds of each stream; by default 20.")] = None,
@@ -46,7 +49,7 @@ def run(
     fresh: Annotated[bool, typer.Option(help="Forget the rows that the folder holds.")] = False,
 ) -> None:
     """Run the comparison; what a stopped run has finished is not run again."""
-    screen = Console(stderr=True)
+    screen, out = Console(stderr=True), out or OUT / str(environment()["code"])
     cases = planned(only or list(EXPERIMENTS), quick, seeds, rollouts)
     if fresh:
         forget(out)
@@ -77,7 +80,7 @@ def report(
     rows: Annotated[
         Path | None, typer.Argument(help="rows.jsonl or rows.parquet; by default those in --out.")
     ] = None,
-    out: Out = OUT,
+    out: Out = None,
     page: Annotated[
         Path | None, typer.Option(help="Write a Markdown page too, its pictures in a folder beside it.")
     ] = None,
@@ -85,7 +88,8 @@ def report(
     """Write report.html, one file that needs no other, and the pictures as PNG."""
     from benchmarks.report import write_page, write_report  # loads matplotlib, which no other command needs
 
-    source = out / "rows.jsonl" if rows is None else rows
+    out = out or (rows.parent if rows else OUT / str(environment()["code"]))
+    source = rows or out / "rows.jsonl"
     _rows_of(source)
     written = write_report(source, out) + (write_page(source, page) if page else [])
     Console().print(f"{len(written)} files; open {out / 'report.html'}")
