@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 import re
+from pathlib import Path
 
 import pytest
 
@@ -14,13 +15,16 @@ from benchmarks.report import canvas, write_page, write_report
 from benchmarks.report.compared import ahead, behind, meetings, overdrawn, overdrawn_by_stream, worst
 from benchmarks.report.gains import gain_at, stream_gain, stream_gains
 from benchmarks.report.market import market
+from benchmarks.report.names import NOTES
 from benchmarks.report.noise import kept
 from benchmarks.report.pages import as_html, drawn, markdown
 from benchmarks.report.reproduced import cells, far_abandonment, far_accuracy, why_abandonment, why_accuracy
 from benchmarks.report.results import BEST, EXPECTED, Place, Results
 from benchmarks.report.steps import STEPS, climb
+from benchmarks.report.versus import spending
 from benchmarks.report.words import one_line, points, times
 from benchmarks.rows import Row, write_rows
+from benchmarks.streams import STREAMS
 
 WHERE = {"commit": "abc123", "dirty": True, "machine": "Linux", "versions": "python 3"}
 BASE = {"uniform": 0.1, "uniform, unused returned": 0.12, "CLEAR": 0.4, "oracle": 0.6, "oracle, expected": 0.7}
@@ -374,3 +378,22 @@ def test_the_same_rows_give_the_same_bytes_in_any_order(written, tmp_path):
     for before, after in zip(paths, write_report(tmp_path / "rows.jsonl", tmp_path / "again"), strict=True):
         assert before.name == after.name
         assert before.read_bytes() == after.read_bytes()
+
+
+def test_every_policy_and_stream_is_described():
+    assert NOTES.keys() == POLICIES.keys()
+    assert all(stream.note for stream in STREAMS.values())
+    readme = (Path(__file__).parent.parent / "README.md").read_text()
+    assert f"compares {len(POLICIES)} policies on ten simulated streams" in readme
+    assert len(STREAMS) == 10
+
+
+def test_spending_is_the_mean_use_and_how_often_it_passes_the_budget():
+    tried = "ours, expected, chosen"
+    own = [
+        row(tried, 0.2, experiment="spending", seed=0, burned=90.0),  # of 100 per query
+        row(tried, 0.4, experiment="spending", seed=1, burned=130.0),
+        row(tried, 0.9, experiment="scarcity", burned=500.0),
+    ]
+    assert spending(results(*own)).splitlines()[-1] == f"| {tried} | 30.0 | 110.0 | 50.0 |"
+    assert spending(results(own[-1])) == ""

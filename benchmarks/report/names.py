@@ -28,6 +28,7 @@ NOTES = {
     "ours, expected": "ours, charged expected use",
     "ours, expected, cumulative surge": "its cumulative surge, charged expected use",
     "ours, expected, empirical": "its empirical curves, charged expected use",
+    "ours, expected, chosen": "ours, chosen, charged expected use; a smaller budget where samples set aside overspent",
     "ours, expected, knowing its error": "told how far off predictions are, charged expected use",
     "oracle, expected": "the oracle, charged the use that really happens",
     "SLSQP": "scipy's general optimiser on the same curves, from a uniform start",
