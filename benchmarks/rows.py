@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from hashlib import sha256
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 HERE = Path(__file__).resolve().parent.parent
-VERSIONED = ("numpy", "scipy", "clear-alloc")
+VERSIONED = ("numpy", "scipy", "clear-alloc", "price-contour")  # the last if it is installed
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,8 @@ class Row(Setting):
 
     accuracy : share right of the scoring samples. granted, burned : token per query, caps and what samples use under
     them. abandoned : share of queries without tokens. promised : share right by the policy's own estimate. price :
-    value per token. gap : its certificate, share right. uncapped : token per query, if nothing is stopped.
+    value per token. gap : its certificate, share right. uncapped : token per query, if nothing is stopped. fullest :
+    the largest share of its budget that a window burned; most streams have one window.
     """
 
     accuracy: float | None = None
@@ -70,6 +71,7 @@ class Row(Setting):
     price: float | None = None
     gap: float | None = None
     uncapped: float | None = None
+    fullest: float | None = None
     error: str | None = None
 
 
@@ -87,7 +89,7 @@ def environment() -> dict[str, Any]:
         done = subprocess.run(["git", *words], cwd=HERE, capture_output=True, text=True, check=False)
         return done.stdout.strip() if done.returncode == 0 else ""
 
-    versions = ", ".join(f"{name} {version(name)}" for name in VERSIONED)
+    versions = ", ".join(f"{name} {version(name)}" for name in VERSIONED if _installed(name))
     return {
         "commit": git("rev-parse", "HEAD") or "unknown",
         "dirty": bool(git("status", "--porcelain", "--untracked-files=no")),
@@ -95,6 +97,13 @@ def environment() -> dict[str, Any]:
         "machine": f"{platform.system()} {platform.machine()}",
         "versions": f"python {platform.python_version()}, {versions}",
     }
+
+
+def _installed(name: str) -> bool:
+    try:
+        return bool(version(name))
+    except PackageNotFoundError:
+        return False
 
 
 def _mark() -> str:

@@ -104,9 +104,6 @@ def _ended(cases: list[Case], jobs: int) -> Iterator[tuple[Case, list[Row], dict
     if min(jobs, len(cases)) < 2:
         yield from ((case, *run_case(case)) for case in cases)
         return
-    # One thread each: more of them than processors only get in each other's way. What is set already stays.
-    for library in ("OMP", "OPENBLAS", "MKL"):
-        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     # Fresh processes, not forks: the progress bar has a thread, and a fork of a process with threads may hang.
     pool = ProcessPoolExecutor(min(jobs, len(cases)), get_context("spawn"))
     try:

@@ -168,13 +168,20 @@ class CrossFit:
         if not held:
             raise errors[0]
         first = next(iter(held))
-        held[UNIFORM] = held_out(self._folds, uniform, first, asked)
+        try:
+            held[UNIFORM] = held_out(self._folds, uniform, first, asked)
+        except BudgetTooSmall as error:  # for floors whose margin differs from fold to fold
+            left_out[UNIFORM] = str(error)
         best = _best(held)
         family = first if best == UNIFORM else best
         curves = self._folds.curves(family).take(asked.rows)
         named: TermsGiven = {**asked.terms, "ids": [self.ids[row] for row in asked.rows]}
         act = uniform if best == UNIFORM else allocate
-        return Choice(best, act(curves, held[best].budget, **named), curves, held, left_out)
+        try:
+            result = act(curves, held[best].budget, **named)
+        except BudgetTooSmall:  # for the floors, by the curves of all rollouts
+            result = act(curves, asked.budget, **named)
+        return Choice(best, result, curves, held, left_out)
 
     def _asked(self, budget: float, queries: Iterable[Any] | None, terms: TermsGiven) -> Asked:
         pool = judged_budget(budget)

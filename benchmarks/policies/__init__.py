@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from benchmarks.batch import Batch, Caps
 from benchmarks.policies.chosen import chosen
-from benchmarks.policies.literal import clear, clear_best_width, clear_paper_fit
+from benchmarks.policies.literal import clear, clear_best_width, clear_integral, clear_paper_fit
 from benchmarks.policies.own import knowing_its_error, oracle, ours, with_repair, with_shape
 from benchmarks.policies.peers import (
     best_value_first,
@@ -47,6 +47,7 @@ POLICIES = {
     "greedy marginal": Named(greedy_marginal),
     "cutoff plus pad": Named(cutoff_plus_pad),
     "CLEAR": Named(clear),
+    "CLEAR, hump as marginal": Named(clear_integral),
     "CLEAR, paper's fit": Named(clear_paper_fit),
     "CLEAR, best width in hindsight": Named(clear_best_width),
     "best value first": Named(best_value_first),

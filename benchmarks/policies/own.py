@@ -22,7 +22,7 @@ def ours(family: str = "lognormal", accounting: str = "reserved") -> Policy:
 
 def with_repair(batch: Batch, budget: int) -> Caps:
     """The paper's curves, allocated by us: funded sets repaired, leftovers spent."""
-    return Caps.of(ca.allocate(ca.ShiftedSurge(*shared_humps(batch)), budget))
+    return Caps.of(ca.allocate(ca.ShiftedSurge(*shared_humps(batch, budget)), budget))
 
 
 def with_shape(batch: Batch, budget: int) -> Caps:
