@@ -101,23 +101,36 @@ def compare(
     after: Annotated[Path, typer.Argument(help="The same of the run after.")],
     tolerance: Annotated[float, typer.Option(min=0.0, help="Points of accuracy that ours may lose.")] = 0.25,
 ) -> None:
-    """Show what changed between two result files; exit 1 if ours got worse or fails where it didn't."""
+    """Show what changed between two result files; exit 1 if ours got worse, is missing, or fails where it didn't.
+
+    Over all settings of an experiment together, ours may lose a fifth of the tolerance.
+    """
     (old, then), (new, now) = _rows_of(before), _rows_of(after)
     screen, found = Console(), compared(old, new)
     for name in then:
         if then[name] != now[name]:
             screen.print(f"{name}: {then[name]} -> {now[name]}")
-    for word, places in (("gone", found.gone), ("new", found.new)):
+    if not found.changes:
+        raise typer.BadParameter("the two files have no setting in common: nothing can be compared")
+    others = "of other queries or budgets, so not compared"
+    for word, places in (("gone", found.gone), ("new", found.new), (others, found.other)):
         if places:
             screen.print(f"{len(places)} settings are {word}, the first: {_place_words(*places[0])}")
-    screen.print(changes_table(found.changes))
+    screen.print(changes_table(found))
     for place, policy, seed, error in found.failing:
         screen.print(f"[red]fails now:[/red] {_place_words(place, policy)}, seed {seed}: {escape(error)}")
     regressions = found.regressions(tolerance / 100.0)
     for change in regressions:
         points = f"{100.0 * change.paired.difference:+.2f} points"
         screen.print(f"[red]worse:[/red] {_place_words(change.place, change.policy)}: {points}")
-    if regressions or found.failing:
+    pooled = [own for own in found.pooled if own.worse(tolerance / 500.0)]
+    for own in pooled:
+        over = f"{100.0 * own.before:.0f} % -> {100.0 * own.after:.0f} % of batches over budget"
+        points = f"{100.0 * own.difference:+.2f} points over {own.settings} settings, {over}"
+        screen.print(f"[red]worse:[/red] {own.experiment}, {own.policy}: {points}")
+    if found.missing:
+        screen.print(f"[red]missing:[/red] {len(found.missing)} settings of ours")
+    if regressions or pooled or found.failing or found.missing:
         raise typer.Exit(1)
     screen.print("nothing of ours got worse")
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from benchmarks.rows import Row
-from benchmarks.summary import Paired, Place, by_setting, paired
+import numpy as np
 
-__all__ = ["OURS", "Change", "Comparison", "compared"]
+from benchmarks.rows import Row
+from benchmarks.summary import Paired, Place, by_setting, mean_interval, paired
+
+__all__ = ["OURS", "Change", "Comparison", "Pooled", "compared"]
 
 OURS = "ours"  # how the names of the policies begin that must not get worse
+OFTENER = 0.05  # of a policy's batches: when so many more pass their budget, it got worse
 
 
 class Change(NamedTuple):
@@ -23,29 +26,59 @@ class Change(NamedTuple):
     @property
     def real(self) -> bool:
         """Whether the 95 % interval excludes no change; with one seed, whether there is any."""
-        if self.paired.seeds == 1:
-            return self.paired.difference != 0.0
-        return self.paired.low > 0.0 or self.paired.high < 0.0
+        return _excludes_zero(self.paired.seeds, self.paired.difference, self.paired.low, self.paired.high)
 
     def worse(self, tolerance: float) -> bool:
         """Whether a policy of ours has lost more than `tolerance` of accuracy."""
         return self.policy.startswith(OURS) and self.real and self.paired.difference < -tolerance
 
 
-class Comparison(NamedTuple):
-    """changes : settings that both files have. gone, new : settings in one file alone, with their policy.
+class Pooled(NamedTuple):
+    """A policy over all settings of an experiment that both files have: means over settings, paired by seed.
 
-    failing : rows that raise after and didn't before, as setting, policy, seed and error.
+    difference, low, high : accuracy after less before and its 95 % interval. before, after : share of batches that
+    burned more than a budget, 0 where budgets are charged by caps.
+    """
+
+    experiment: str
+    policy: str
+    settings: int
+    seeds: int
+    difference: float
+    low: float
+    high: float
+    before: float
+    after: float
+
+    def worse(self, tolerance: float) -> bool:
+        """Whether a policy of ours has lost more than `tolerance` of accuracy, or passes its budget oftener."""
+        lost = _excludes_zero(self.seeds, self.difference, self.low, self.high) and self.difference < -tolerance
+        return self.policy.startswith(OURS) and (lost or self.after > self.before + OFTENER)
+
+
+class Comparison(NamedTuple):
+    """changes : settings that both files have. pooled : the same, experiment by experiment.
+
+    gone, new : settings in one file alone, with their policy. other : settings whose queries or budgets are not the
+    same in both, so that nothing can be said. failing : rows that raise after and didn't before, as setting, policy,
+    seed and error.
     """
 
     changes: list[Change]
+    pooled: list[Pooled]
     gone: list[tuple[Place, str]]
     new: list[tuple[Place, str]]
+    other: list[tuple[Place, str]]
     failing: list[tuple[Place, str, int, str]]
 
     def regressions(self, tolerance: float) -> list[Change]:
         """Where ours got worse, the largest loss first."""
         return sorted((c for c in self.changes if c.worse(tolerance)), key=lambda c: c.paired.difference)
+
+    @property
+    def missing(self) -> list[tuple[Place, str]]:
+        """Settings of ours that the second file lacks."""
+        return [own for own in self.gone if own[1].startswith(OURS)]
 
 
 def compared(before: Iterable[Row], after: Iterable[Row]) -> Comparison:
@@ -53,14 +86,50 @@ def compared(before: Iterable[Row], after: Iterable[Row]) -> Comparison:
     before, after = list(before), list(after)
     old, new = by_setting(before), by_setting(after)
     ours, theirs = ({(place, policy) for place, own in side.items() for policy in own} for side in (old, new))
-    changes = [
-        Change(place, policy, paired(new[place][policy], old[place][policy]))
-        for place, policy in sorted(ours & theirs)
-        if new[place][policy].keys() & old[place][policy].keys()
-    ]
+    both = [own for own in sorted(ours & theirs) if _row_of(old, own).keys() & _row_of(new, own).keys()]
+    other = [own for own in both if not _alike(_row_of(old, own), _row_of(new, own))]
+    alike = [own for own in both if own not in set(other)]
+    changes = [Change(*own, paired(_row_of(new, own), _row_of(old, own))) for own in alike]
+    groups: dict[tuple[str, str], list[tuple[dict[int, Row], dict[int, Row]]]] = {}
+    for own in alike:
+        groups.setdefault((own[0][0], own[1]), []).append((_row_of(old, own), _row_of(new, own)))
+    pooled = [_pooled(*name, sides) for name, sides in groups.items()]
     failed = {_key(row) for row in before if row.error is not None}
     failing = [(*_key(row), str(row.error)) for row in after if row.error is not None and _key(row) not in failed]
-    return Comparison(changes, sorted(ours - theirs), sorted(theirs - ours), failing)
+    return Comparison(changes, pooled, sorted(ours - theirs), sorted(theirs - ours), other, failing)
+
+
+def _row_of(side: dict[Place, dict[str, dict[int, Row]]], own: tuple[Place, str]) -> dict[int, Row]:
+    return side[own[0]][own[1]]
+
+
+def _alike(old: dict[int, Row], new: dict[int, Row]) -> bool:
+    """Whether the seeds in common have the same queries and budgets."""
+    return all(
+        (old[seed].queries, old[seed].budget, old[seed].uncapped)
+        == (new[seed].queries, new[seed].budget, new[seed].uncapped)
+        for seed in old.keys() & new.keys()
+    )
+
+
+def _pooled(experiment: str, policy: str, sides: list[tuple[dict[int, Row], dict[int, Row]]]) -> Pooled:
+    by_seed: dict[int, list[float]] = {}
+    over: list[tuple[bool, bool]] = []
+    for old, new in sides:
+        for seed in old.keys() & new.keys():
+            by_seed.setdefault(seed, []).append((new[seed].accuracy or 0.0) - (old[seed].accuracy or 0.0))
+            over.append((_overdrawn(old[seed]), _overdrawn(new[seed])))
+    means = np.array([np.mean(by_seed[seed]) for seed in sorted(by_seed)])
+    shares = np.mean(over, axis=0).tolist()
+    return Pooled(experiment, policy, len(sides), len(means), *mean_interval(means), *shares)
+
+
+def _overdrawn(row: Row) -> bool:
+    return row.charged == "expected" and row.fullest is not None and row.fullest > 1.0 + 1e-9
+
+
+def _excludes_zero(seeds: int, difference: float, low: float, high: float) -> bool:
+    return difference != 0.0 if seeds == 1 else low > 0.0 or high < 0.0
 
 
 def _key(row: Row) -> tuple[Place, str, int]:
