@@ -154,7 +154,10 @@ def calibrate() -> None:
 def _rows_of(path: Path) -> tuple[list[Row], dict[str, object]]:
     if not path.exists():
         raise typer.BadParameter(f"there is no file {path}")
-    rows, where = read_rows(path)
+    try:
+        rows, where = read_rows(path)
+    except (KeyError, ValueError, AttributeError, TypeError) as error:
+        raise typer.BadParameter(f"{path} holds no rows of a run: {type(error).__name__}: {error}") from None
     if not rows:
         raise typer.BadParameter(f"{path} has no rows")
     return rows, where

@@ -153,5 +153,6 @@ def read_cells(path: Path) -> list[dict[str, Any]]:
 
 
 def row_of(cell: dict[str, Any]) -> Row:
-    """A row without its environment."""
-    return Row(**{name: cell[name] for name in COLUMNS})
+    """A row without its environment, where older rows may tell less. Raises KeyError for what is no row."""
+    setting = {field.name: cell[field.name] for field in fields(Setting)}
+    return Row(**{**{name: cell.get(name) for name in COLUMNS}, **setting})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -150,3 +151,16 @@ def test_files_that_are_not_there_or_empty_are_refused(tmp_path):
     code, said = exit_of(tmp_path, [], run_of())
     assert code == 2
     assert "no rows" in " ".join(said.split())
+
+
+def test_files_of_something_else_are_refused_and_older_rows_are_read(tmp_path):
+    for name, content in (("a.jsonl", '{"x": 1}\n'), ("b.jsonl", "no"), ("c.jsonl", "[1]\n"), ("d.parquet", "no")):
+        (tmp_path / name).write_text(content)
+        done = CliRunner().invoke(app, ["compare", str(tmp_path / name), str(tmp_path / name)])
+        assert done.exit_code == 2
+        assert "holds no rows of a run" in " ".join(done.output.replace("│", " ").split())
+    write_rows(tmp_path / "old.jsonl", run_of())
+    lines = [json.loads(line) for line in (tmp_path / "old.jsonl").read_text().splitlines()]
+    older = [{name: value for name, value in line.items() if name != "fullest"} for line in lines]
+    (tmp_path / "old.jsonl").write_text("".join(json.dumps(line) + "\n" for line in older))
+    assert CliRunner().invoke(app, ["compare", *[str(tmp_path / "old.jsonl")] * 2]).exit_code == 0
