@@ -91,17 +91,17 @@ def _least_ratio(ours: np.ndarray, theirs: np.ndarray) -> float:
 
 def scarce_table(rows: Iterable[Row]) -> Table:
     """The scarce regime in a few lines: the paper's streams at the smallest budgets."""
-    title = "Share right, mean over seeds; ours against uniform, 95 % interval of the ratio from below"
+    title = "Share right, mean over seeds; ours, chosen against uniform, 95 % interval of the ratio from below"
     table = Table(title=title, box=SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))  # 80 columns are enough
     for name in (
         "stream",
         "budget",
         "uniform",
         "CLEAR",
-        "ours",
+        "ours, chosen",
         "ours, expected",
         "oracle",
-        "ours / uniform",
+        "ratio",
         "at least",
     ):
         first = name == "stream"
@@ -110,12 +110,12 @@ def scarce_table(rows: Iterable[Row]) -> Table:
     for (experiment, stream, level, noise), policies in found.items():
         if experiment != "scarcity" or noise or level > 0.1 or stream not in paper.STREAMS:
             continue
-        shown = ("uniform", "CLEAR", "ours", "ours, expected", "oracle")
+        shown = ("uniform", "CLEAR", "ours, chosen", "ours, expected", "oracle")
         means = [
             np.mean([row.accuracy for row in policies[name].values()]) if name in policies else np.nan
             for name in shown
         ]
-        both = [policies.get(name, {}) for name in ("ours", "uniform")]
+        both = [policies.get(name, {}) for name in ("ours, chosen", "uniform")]
         against = paired(*both) if both[0].keys() & both[1].keys() else None  # None: one has failed throughout
         ratios = (f"{against.ratio:.1f}", f"{against.least:.1f}") if against else ("", "")
         table.add_row(stream, f"{level:.0%}", *("" if np.isnan(mean) else f"{mean:.3f}" for mean in means), *ratios)

@@ -21,7 +21,7 @@ from benchmarks.report.pages import as_html, drawn, markdown
 from benchmarks.report.reproduced import cells, far_abandonment, far_accuracy, why_abandonment, why_accuracy
 from benchmarks.report.results import BEST, EXPECTED, Place, Results
 from benchmarks.report.steps import STEPS, climb
-from benchmarks.report.versus import spending
+from benchmarks.report.versus import bought, spending
 from benchmarks.report.words import one_line, points, times
 from benchmarks.rows import Row, write_rows
 from benchmarks.streams import STREAMS
@@ -397,3 +397,30 @@ def test_spending_is_the_mean_use_and_how_often_it_passes_the_budget():
     ]
     assert spending(results(*own)).splitlines()[-1] == f"| {tried} | 30.0 | 110.0 | 50.0 |"
     assert spending(results(own[-1])) == ""
+
+
+def test_a_window_that_is_overdrawn_counts_and_a_batch_of_two_experiments_counts_once():
+    full = row(EXPECTED, 0.2, burned=80.0, fullest=1.07)  # 80 % of the budgets together, but one window has more
+    again = row(EXPECTED, 0.2, experiment="spending", burned=80.0, fullest=1.07)
+    later = row(EXPECTED, 0.2, experiment="spending", level=0.3, burned=80.0, fullest=0.8, budget=12_000)
+    (found,) = overdrawn(results(full, again, later))
+    assert (found.rows, found.over) == (2, 1)
+    assert found.worst == pytest.approx(0.07)
+    assert overdrawn_by_stream(results(full, again, later)) == {"Balanced": (1, 2)}
+
+
+def test_leads_that_were_bought_with_more_than_the_budget_are_counted():
+    rivals = [row("uniform, unused returned", 0.1 + 0.001 * seed, seed=seed, level=own) for seed in (0, 1, 2)
+              for own in (0.1, 0.2, 0.3)]  # fmt: skip
+    ours = [
+        row(EXPECTED, accuracy + 0.001 * seed, seed=seed, level=own, fullest=share)
+        for seed in (0, 1, 2)
+        for own, accuracy, share in ((0.1, 0.3, 1.02), (0.2, 0.3, 0.98), (0.3, 0.05, 1.5))
+    ]
+    assert bought(results(*rivals, *ours)) == {"ahead": 2, "over": 1}
+
+
+def test_a_missing_step_leaves_no_reason():
+    run = [own for own in a_run() if own.policy != "CLEAR + repair"]
+    cell = cells(Results(run, WHERE))[0]
+    assert why_accuracy(cell) == why_abandonment(cell) == "a policy is missing"

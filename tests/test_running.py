@@ -721,11 +721,11 @@ def test_failures_take_no_part_in_means():
 
 def test_the_summary_shows_the_scarce_budgets_of_the_paper_s_streams():
     some = [
-        *(one_row("ours", seed, 0.3) for seed in (0, 1)),
+        *(one_row("ours, chosen", seed, 0.3) for seed in (0, 1)),
         *(one_row("uniform", seed, 0.1) for seed in (0, 1)),
-        one_row("ours", 0, 0.9, level=0.3),
-        one_row("ours", 0, 0.9, stream="Identical"),
-        one_row("ours", 0, 0.9, experiment="noise"),
+        one_row("ours, chosen", 0, 0.9, level=0.3),
+        one_row("ours, chosen", 0, 0.9, stream="Identical"),
+        one_row("ours, chosen", 0, 0.9, experiment="noise"),
         one_row("uniform", 0, 0.25, stream="UShaped"),
     ]
     screen = Console(width=80, file=StringIO())

@@ -11,7 +11,18 @@ from benchmarks.report.results import EXPECTED, Place, Results
 from benchmarks.rows import Row
 from benchmarks.summary import Paired, paired
 
-__all__ = ["HAIR", "Meeting", "Overdrawn", "ahead", "behind", "meetings", "overdrawn", "overdrawn_by_stream", "worst"]
+__all__ = [
+    "HAIR",
+    "Meeting",
+    "Overdrawn",
+    "ahead",
+    "behind",
+    "meetings",
+    "overdrawn",
+    "overdrawn_by_stream",
+    "used",
+    "worst",
+]
 
 HAIR = 1e-9  # of the budget: what sums of floats may be off by
 
@@ -60,24 +71,37 @@ def worst(found: Iterable[Meeting]) -> Meeting | None:
 def overdrawn(results: Results) -> list[Overdrawn]:
     """Policies charged their expected use, and how the scoring samples' real use compares with the budget."""
     excess: dict[str, list[float]] = {}
-    for row in results.rows:
-        if row.charged == "expected" and row.burned is not None and row.budget:
-            excess.setdefault(row.policy, []).append(_excess(row))
+    for row in _charged_use(results):
+        excess.setdefault(row.policy, []).append(_excess(row))
     return [_overdrawn(policy, np.array(shares)) for policy, shares in excess.items()]
 
 
 def overdrawn_by_stream(results: Results) -> dict[str, tuple[int, int]]:
     """Of ours, expected: batches over budget and batches in all, by stream; those without any are left out."""
     found: dict[str, list[bool]] = {}
-    for row in results.rows:
-        if row.policy == EXPECTED and row.burned is not None and row.budget:
+    for row in _charged_use(results):
+        if row.policy == EXPECTED:
             found.setdefault(row.stream, []).append(_excess(row) > HAIR)
     return {stream: (sum(over), len(over)) for stream, over in found.items() if any(over)}
 
 
+def _charged_use(results: Results) -> list[Row]:
+    """Rows that are charged their expected use; a batch that two experiments share counts once."""
+    found = {
+        (row.policy, row.stream, row.seed, row.queries, row.budget, row.noise): row
+        for row in reversed(results.rows)
+        if row.charged == "expected" and row.burned is not None and row.budget
+    }
+    return list(reversed(found.values()))
+
+
+def used(row: Row) -> float:
+    """What was burned, as a share of the budget: of the fullest window where a stream has several."""
+    return (row.burned or 0.0) * row.queries / row.budget if row.fullest is None else row.fullest
+
+
 def _excess(row: Row) -> float:
-    """What was burned beyond the budget, as a share of it."""
-    return (row.burned or 0.0) * row.queries / row.budget - 1.0
+    return used(row) - 1.0
 
 
 def _overdrawn(policy: str, shares: np.ndarray) -> Overdrawn:

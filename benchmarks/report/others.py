@@ -102,6 +102,7 @@ def replayed(results: Results) -> dict[str, Any]:
         if len(configurations) <= 3
         else str(len(configurations)),
         "below": _below(results),
+        "halves": results.seeds("replay"),
         "ample": budget_of("replay", AMPLE),
         "least": f"{100.0 * LEAST:g}",
     }

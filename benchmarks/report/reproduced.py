@@ -87,7 +87,7 @@ def why_abandonment(cell: Cell) -> str:
 
 def _mostly(parts: dict[str, float], total: float) -> str:
     """Sources by size, of those that go the way of their sum: the largest, and the next if it is worth a word."""
-    if np.isnan(total):
+    if np.isnan([total, *parts.values()]).any():
         return "a policy is missing"
     ranked = sorted(parts.items(), key=lambda part: -part[1] * np.sign(total))
     (first, _), (second, more) = ranked[:2]

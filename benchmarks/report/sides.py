@@ -19,9 +19,11 @@ from benchmarks.report.reproduced import (
 )
 from benchmarks.report.results import BEST, CLEAR, Results, budget_of
 from benchmarks.report.steps import STEPS, climbs
-from benchmarks.report.words import percent, points, table, times
+from benchmarks.report.words import listed, percent, points, table, times
+from benchmarks.streams import POOLS
+from benchmarks.streams.pools import STRETCH, Process
 
-__all__ = ["ladder_section", "matched", "reproduced"]
+__all__ = ["assumed", "ladder_section", "matched", "reproduced"]
 
 
 def matched() -> dict[str, Any]:
@@ -57,6 +59,20 @@ def matched() -> dict[str, Any]:
 
 def _beside(reported: float, gap: float) -> str:
     return f"{reported + gap:.1f} / {reported:.1f}"
+
+
+def assumed() -> str:
+    """What the simulation takes for granted, in words, from its own constants."""
+    solvable = ", ".join(f"{name} {100.0 * pool.solvable:.0f} %" for name, pool in POOLS.items())
+    lost = ", ".join(f"{name} {100.0 * pool.lost:.0f} %" for name, pool in POOLS.items())
+    slopes, process = sorted({pool.slope for pool in POOLS.values()}), Process()
+    falls = listed(f"{slope:g}" for slope in slopes)
+    return (
+        f"queries that can be solved at all ({solvable}); wrong completions that never end ({lost}) and are "
+        f"otherwise {100.0 * (STRETCH - 1.0):.0f} % longer than right ones; log odds of a right answer that fall by {falls} "
+        f"per deviation of log length within a pool; lengths of one query that begin at {100.0 * process.head:.0f} % "
+        f"of the typical one, with a tail of index {process.tail:g}"
+    )
 
 
 def reproduced(results: Results) -> dict[str, Any]:

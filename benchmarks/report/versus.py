@@ -8,7 +8,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks import paper
-from benchmarks.report.compared import HAIR, Meeting, ahead, behind, meetings, overdrawn, overdrawn_by_stream, worst
+from benchmarks.report.compared import (
+    HAIR,
+    Meeting,
+    ahead,
+    behind,
+    meetings,
+    overdrawn,
+    overdrawn_by_stream,
+    used,
+    worst,
+)
 from benchmarks.report.results import (
     BEST,
     CLEAR,
@@ -24,10 +34,24 @@ from benchmarks.report.results import (
 from benchmarks.report.words import ABSENT, interval, listed, percent, points, table, times
 from benchmarks.summary import paired
 
-__all__ = ["AGAINST_CLEAR", "AGAINST_UNIFORM", "WANTED", "Verdict", "burned", "comparison", "scarce", "spending"]
+__all__ = [
+    "AGAINST_CLEAR",
+    "AGAINST_UNIFORM",
+    "WANTED",
+    "Verdict",
+    "bought",
+    "burned",
+    "comparison",
+    "scarce",
+    "spending",
+    "spent_on",
+]
 
 AGAINST_UNIFORM = ((BEST, UNIFORMS["reserved"]), (OURS, UNIFORMS["reserved"]), (EXPECTED, UNIFORMS["expected"]))
-AGAINST_CLEAR = tuple((BEST, rival) for rival in (CLEAR, "CLEAR, paper's fit", "CLEAR, best width in hindsight"))
+AGAINST_CLEAR = tuple(
+    (BEST, rival)
+    for rival in (CLEAR, "CLEAR, hump as marginal", "CLEAR, paper's fit", "CLEAR, best width in hindsight")
+)
 WANTED = 3.0  # times uniform, where tokens are scarce: the paper's claim
 OVERRUN = 0.05  # share of batches that `ca.allocate` lets overdraw unless told otherwise
 TOLERATED = -0.005  # half a point
@@ -134,16 +158,31 @@ def _summary(verdicts: list[Verdict]) -> str:
     return table(head, rows, prose=True) if rows else ""
 
 
+def bought(results: Results) -> dict[str, Any]:
+    """Settings in which ours, expected is ahead of its uniform, and those of them where it burned too much."""
+    places = results.places("scarcity", "paper")
+    leading = [own.place for own in meetings(results, places, EXPECTED, UNIFORMS["expected"]) if ahead(own.pair)]
+    shares = [float(np.mean([used(row) for row in results.at(place, EXPECTED).values()])) for place in leading]
+    return {"ahead": len(leading), "over": sum(share > 1.0 + HAIR for share in shares)}
+
+
+def spent_on(results: Results) -> str:
+    """What the experiment about spending covers, in words."""
+    streams, levels = results.streams("spending"), results.levels("spending")
+    return f"{len(streams)} streams, budgets of {listed(budget_of('spending', own) for own in levels)}"
+
+
 def spending(results: Results) -> str:
     """Of the experiment that asks how budgets are kept: accuracy and use by policy, means over all of it."""
     places = results.places("spending")
     rows = []
     for policy in results.policies("spending"):
         own = [row for place in places for row in results.at(place, policy).values()]
-        used = np.array([row.burned * row.queries / row.budget for row in own])
+        shares = np.array([used(row) for row in own])
         if len(own):
             right = percent(float(np.mean([row.accuracy for row in own])))
-            rows.append([policy, right, percent(float(used.mean())), percent(float((used > 1.0 + HAIR).mean()))])
+            over = float((shares > 1.0 + HAIR).mean())
+            rows.append([policy, right, percent(float(shares.mean())), percent(over)])
     head = ("policy", "accuracy, %", "burned, % of the budget", "% of batches over budget")
     return table(head, rows) if rows else ""
 
