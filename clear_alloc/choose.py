@@ -122,8 +122,10 @@ class CrossFit:
 
         Under reserved accounting caps are charged in full and always fit. Under expected accounting a rollout is
         charged the tokens that it burns under its cap, by `rate` and `call`; a query without a set-aside rollout what
-        its curve expects. A candidate that fits by its own curves may so be found to overspend. Its budget is then
-        made smaller, by as much as its curves expected too little, and it is judged by what that buys.
+        its curve expects; that and the margin of its curves have to fit the budget. A candidate that fits by its own
+        curves may so be found to overspend. Its budget is then made smaller, by as much as its curves expected too
+        little, and it is judged by what that buys. How many rollouts are set aside decides how sure that is: the
+        chance of an overrun is kept as far as their mean is right.
 
         The best value wins among the candidates within the budget; where none is, as floors may have it, the one that
         passes it least. Ties go to the earlier family, and to uniform last.

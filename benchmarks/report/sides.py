@@ -68,8 +68,8 @@ def assumed() -> str:
     slopes, process = sorted({pool.slope for pool in POOLS.values()}), Process()
     falls = listed(f"{slope:g}" for slope in slopes)
     return (
-        f"queries that can be solved at all ({solvable}); wrong completions that never end ({lost}) and are "
-        f"otherwise {100.0 * (STRETCH - 1.0):.0f} % longer than right ones; log odds of a right answer that fall by {falls} "
+        f"queries that can be solved at all ({solvable}); wrong completions that never end ({lost}), others being "
+        f"{100.0 * (STRETCH - 1.0):.0f} % longer than right ones; log odds of a right answer that fall by {falls} "
         f"per deviation of log length within a pool; lengths of one query that begin at {100.0 * process.head:.0f} % "
         f"of the typical one, with a tail of index {process.tail:g}"
     )
