@@ -34,7 +34,7 @@ table { border-collapse: collapse; font-size: 12.5px; display: block; overflow-x
 th, td { padding: 3px 5px; border-bottom: 1px solid #ddd; vertical-align: top; } th { border-bottom: 2px solid #888; }
 th { text-align: left; } td:first-child, td[style*="right"] { white-space: nowrap; }
 tr:nth-child(even) td { background: #f6f6f6; } code { background: #f0f0f0; padding: 0 3px; }
-pre { background: #f0f0f0; padding: 0.6em 1em; } @media print { table { font-size: 10px; } }
+pre { background: #f0f0f0; padding: 0.6em 1em; } pre code { padding: 0; } @media print { table { font-size: 10px; } }
 """
 
 
