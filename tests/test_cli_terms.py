@@ -190,7 +190,7 @@ def test_bad_terms_are_one_sentence_and_2(tmp_path, capsys, curves):
         ("--fallback", "1.5"): "'--fallback'",
         ("--rate", "0"): "rate[0] is 0.0; allowed: 1e-15 to 2**53 budget units",
         ("--rate", "nan"): "rate[0] is nan",
-        ("--call", "-1"): "call[0] is -1.0; allowed: 0 to 2**53 budget units",
+        ("--call", "-1"): "call[0] is -1.0; allowed: 0, or 1e-15 to 2**53 budget units",
         ("--overrun", "0.1"): "--overrun is 0.1; allowed: absent with reserved accounting",
         ("--overrun", "0.6", "--accounting", "expected"): "overrun is 0.6; allowed: a probability above 0",
         ("--min-tokens", "-1"): "min_tokens[0] is -1.0",
