@@ -18,8 +18,8 @@ from benchmarks.main_job import ROLLOUTS
 from benchmarks.rows import Row, environment, read_rows
 from benchmarks.running import OtherRun, estimate, forget, run_all, speed_of
 from benchmarks.streams.calibration import calibrated, match
-from benchmarks.summary import Place, scarce_table
-from benchmarks.tables import changes_table
+from benchmarks.summary import Place
+from benchmarks.tables import changes_table, scarce_table
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 OUT = Path("out/bench")  # and in it a folder for each state of the code

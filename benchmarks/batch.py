@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from copy import copy
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -11,7 +13,7 @@ import numpy.typing as npt
 import clear_alloc as ca
 from benchmarks.scoring import Split, hindsight_curves
 
-__all__ = ["Batch", "Caps", "Known"]
+__all__ = ["Batch", "Caps", "Known", "Policy"]
 
 Array = npt.NDArray[np.float64]
 
@@ -43,15 +45,19 @@ class Known:
 
     def disturbed(self, factor: Array, error: float) -> Known:
         """The same rollouts and fits, with lengths predicted wrongly."""
-        other = Known(self.split, factor, error)
-        other._fits = self._fits
-        other.__dict__.update({name: self.__dict__[name] for name in ("hindsight",) if name in self.__dict__})
+        other = copy(self)
+        other.factor, other.error = factor, error
         return other
 
     @cached_property
     def hindsight(self) -> ca.Menu:
         """The scoring samples' own arrivals."""
         return hindsight_curves(self.split, self.split.ids)
+
+    @cached_property
+    def trial(self) -> ca.CrossFit:
+        """Families fitted with some of the fitting samples set aside; predicted lengths are no part of it."""
+        return ca.CrossFit(self.split.fitting)
 
 
 @dataclass(frozen=True)
@@ -90,9 +96,19 @@ class Batch:
         """For oracles: the scoring samples' own arrivals."""
         return self.known.hindsight[self.rows]
 
-    def only(self, rows: npt.NDArray[np.intp]) -> Batch:
-        """Some of its queries."""
-        return replace(self, rows=self.rows[rows])
+    @property
+    def ids(self) -> list[str]:
+        """Names of its queries."""
+        return [self.known.split.ids[row] for row in self.rows]
+
+    @property
+    def split(self) -> Split:
+        """Its queries' rollouts, with ids in its own order."""
+        every = np.array_equal(self.rows, np.arange(len(self.known)))
+        return self.known.split if every else self.known.split.only(self.ids)
+
+
+Policy = Callable[[Batch, int], Caps]  # caps for a batch under a budget, token
 
 
 def _stretched(curves: ca.Curves, factor: Array) -> ca.Curves:

@@ -184,14 +184,11 @@ def run_policy(setting: Setting, known: Known, window: np.ndarray, uncapped: flo
 
 
 def _fullest(setting: Setting, known: Known, answers: list[tuple[np.ndarray, Caps]]) -> float | None:
-    budget, split = setting.budget // len(answers), known.split
+    budget = setting.budget // len(answers)
     if not budget:
         return None
-    shares = []
-    for rows, caps in answers:
-        mine = split if len(answers) == 1 else split.only([split.ids[row] for row in rows])
-        shares.append(held_out_use(mine, mine.ids, caps.tokens) * len(rows) / budget)
-    return max(shares)
+    splits = ((Batch(known, rows).split, caps) for rows, caps in answers)
+    return max(held_out_use(split, split.ids, caps.tokens) * len(split.ids) / budget for split, caps in splits)
 
 
 def answered(setting: Setting, known: Known, window: np.ndarray) -> Iterator[tuple[np.ndarray, Caps]]:

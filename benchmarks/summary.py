@@ -6,14 +6,11 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
-from rich.box import SIMPLE
-from rich.table import Table
 from scipy.special import stdtrit
 
-from benchmarks import paper
 from benchmarks.rows import Row
 
-__all__ = ["Paired", "by_setting", "mean_interval", "paired", "scarce_table"]
+__all__ = ["Paired", "by_setting", "mean_interval", "paired"]
 
 Place = tuple[str, str, float, float]  # experiment, stream, level, noise
 
@@ -87,36 +84,3 @@ def _least_ratio(ours: np.ndarray, theirs: np.ndarray) -> float:
         middle = 0.5 * (low + high)
         low, high = (middle, high) if _interval(ours - middle * theirs)[0] > 0.0 else (low, middle)
     return low
-
-
-def scarce_table(rows: Iterable[Row]) -> Table:
-    """The scarce regime in a few lines: the paper's streams at the smallest budgets."""
-    title = "Share right, mean over seeds; ours, chosen against uniform, 95 % interval of the ratio from below"
-    table = Table(title=title, box=SIMPLE, pad_edge=False, padding=(0, 1, 0, 0))  # 80 columns are enough
-    for name in (
-        "stream",
-        "budget",
-        "uniform",
-        "CLEAR",
-        "ours, chosen",
-        "ours, expected",
-        "oracle",
-        "ratio",
-        "at least",
-    ):
-        first = name == "stream"
-        table.add_column(name, justify="left" if first else "right", no_wrap=first)
-    found = by_setting(rows)
-    for (experiment, stream, level, noise), policies in found.items():
-        if experiment != "scarcity" or noise or level > 0.1 or stream not in paper.STREAMS:
-            continue
-        shown = ("uniform", "CLEAR", "ours, chosen", "ours, expected", "oracle")
-        means = [
-            np.mean([row.accuracy for row in policies[name].values()]) if name in policies else np.nan
-            for name in shown
-        ]
-        both = [policies.get(name, {}) for name in ("ours, chosen", "uniform")]
-        against = paired(*both) if both[0].keys() & both[1].keys() else None  # None: one has failed throughout
-        ratios = (f"{against.ratio:.1f}", f"{against.least:.1f}") if against else ("", "")
-        table.add_row(stream, f"{level:.0%}", *("" if np.isnan(mean) else f"{mean:.3f}" for mean in means), *ratios)
-    return table

@@ -430,9 +430,13 @@ def test_nothing_is_predicted_of_menus(known):
 
 
 def test_a_part_of_a_batch_is_its_rows(known):
-    part = Batch(known, np.array([9, 4, 7]), seed=5).only(np.array([2, 0]))
-    assert part.rows.tolist() == [7, 9]
-    assert part.seed == 5
+    part = Batch(known, np.array([7, 9]), seed=5)
+    assert part.ids == [known.split.ids[7], known.split.ids[9]]
+    assert part.split.ids == part.ids
+    assert set(part.split.fitting["query_id"]) == set(part.split.scoring["query_id"]) == set(part.ids)
+    turned = Batch(known, np.arange(60)[::-1])
+    assert turned.split.ids == known.split.ids[::-1]  # caps are in the batch's own order
+    assert Batch(known, np.arange(60)).split is known.split
     caps = np.full(2, 500)
     assert part.hindsight.utility(caps).mean() == pytest.approx(accuracy(part, caps))
 

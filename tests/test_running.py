@@ -26,7 +26,8 @@ from benchmarks.main_job import ROLLOUTS
 from benchmarks.policies import POLICIES, Named, installed, uniform
 from benchmarks.rows import COLUMNS, Row, environment, read_rows
 from benchmarks.running import OtherRun, Speed, estimate, forget, run_all, speed_of
-from benchmarks.summary import by_setting, mean_interval, paired, scarce_table
+from benchmarks.summary import by_setting, mean_interval, paired
+from benchmarks.tables import scarce_table
 
 TINY = Experiment((0.1, 0.5), ("uniform", "oracle"), ("Balanced", "Identical"), seeds=3, queries=20)
 FILES = ("rows.jsonl", "rows.parquet")
@@ -405,10 +406,10 @@ def test_a_folder_of_other_code_is_refused(tmp_path, monkeypatch):
 
 
 def test_a_commit_of_other_files_changes_no_rows(tmp_path, monkeypatch):
-    ran(tiny_cases(), tmp_path)
+    rows_before = ran(tiny_cases(), tmp_path)
     monkeypatch.setattr(running, "environment", lambda: {**environment(), "commit": "0" * 40, "dirty": None})
     monkeypatch.setattr(running, "run_case", lambda _: pytest.fail("run again"))
-    ran(tiny_cases(), tmp_path)
+    assert ran(tiny_cases(), tmp_path) == rows_before
 
 
 def test_a_folder_whose_rows_say_less_of_themselves_is_refused_too(tmp_path):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from importlib.util import find_spec
 from typing import NamedTuple
 
-from benchmarks.batch import Batch, Caps
+from benchmarks.batch import Policy
 from benchmarks.policies.chosen import chosen
 from benchmarks.policies.literal import clear, clear_best_width, clear_integral, clear_paper_fit
 from benchmarks.policies.own import knowing_its_error, oracle, ours, with_repair, with_shape
@@ -32,7 +31,7 @@ class Named(NamedTuple):
     needs : a package that may not be installed.
     """
 
-    act: Callable[[Batch, int], Caps]
+    act: Policy
     charged: str = "reserved"
     needs: str | None = None
 

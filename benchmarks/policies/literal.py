@@ -57,21 +57,18 @@ def clear_paper_fit(batch: Batch, budget: int) -> Caps:
 
 def clear_best_width(batch: Batch, budget: int) -> Caps:
     """The width that scores best on the very samples that score it."""
-    return Caps(hump_caps(*_best(batch, budget, hump_caps, batch.known.split), budget))
+    return Caps(hump_caps(*_best(batch, budget, hump_caps, batch.split), budget))
 
 
 def shared_humps(batch: Batch, budget: int, rule: Rule | None = None) -> tuple[Array, float, float]:
     """Thresholds, the width that all share and the height that all share (share right)."""
-    split = batch.known.split
-    learnt = Split(split.fitting, split.fitting, split.ids)
-    return _best(batch, budget, rule or hump_caps, learnt)
+    split = batch.split
+    return _best(batch, budget, rule or hump_caps, split._replace(scoring=split.fitting))
 
 
 def _best(batch: Batch, budget: int, rule: Rule, split: Split) -> tuple[Array, float, float]:
     curves, every = batch.curves("shifted_surge"), batch.known.fitted("shifted_surge")
     threshold, peak = curves.threshold, float(every.peak.mean())
-    if len(batch) < len(batch.known):  # a window: the others' caps don't count
-        split = split.only([split.ids[row] for row in batch.rows])
     widths = float(np.median(every.width)) * np.geomspace(0.1, 10.0, WIDTHS)
 
     def right(width: float) -> float:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 import clear_alloc as ca
-from benchmarks.batch import Batch, Caps
+from benchmarks.batch import Batch, Caps, Policy
 from benchmarks.policies.literal import shared_humps
 
 __all__ = ["knowing_its_error", "oracle", "ours", "with_repair", "with_shape"]
-
-Policy = Callable[[Batch, int], Caps]
 
 
 def ours(family: str = "lognormal", accounting: str = "reserved") -> Policy:

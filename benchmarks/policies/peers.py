@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 
 import numpy as np
+import numpy.typing as npt
 from scipy.optimize import LinearConstraint, minimize
 
 import clear_alloc as ca
@@ -42,7 +43,7 @@ def uniform_returned(batch: Batch, budget: int) -> Caps:
     It ends at the largest common cap under which the scoring samples burn no more than the budget. No gateway can
     know that cap beforehand; it is the best that returning tokens can do.
     """
-    split = batch.known.split.only([batch.known.split.ids[row] for row in batch.rows])
+    split = batch.split
     return Caps(uniform_cap(split, split.ids, budget, "expected").astype(np.int64))
 
 
@@ -81,10 +82,7 @@ def random_order(batch: Batch, budget: int) -> Caps:
     curves = batch.curves("lognormal")
     order = np.random.default_rng([batch.seed, LOTS]).permutation(len(batch))
     wanted = np.ceil(curves.median * np.exp(1.2816 * curves.spread)).astype(np.int64)
-    funded = order[np.cumsum(wanted[order]) <= budget]
-    tokens = np.zeros(len(batch), dtype=np.int64)
-    tokens[funded] = wanted[funded]
-    return Caps(tokens)
+    return _while_it_lasts(wanted, order, budget)
 
 
 def best_value_first(batch: Batch, budget: int) -> Caps:
@@ -92,10 +90,12 @@ def best_value_first(batch: Batch, budget: int) -> Caps:
     curves = batch.curves("lognormal")
     wanted = np.ceil(curves.break_even).astype(np.int64)
     order = np.argsort(-curves.reservation_price(), kind="stable")
-    funded = order[np.cumsum(wanted[order]) <= budget]
-    tokens = np.zeros(len(batch), dtype=np.int64)
-    tokens[funded] = wanted[funded]
-    return Caps(tokens)
+    return _while_it_lasts(wanted, order, budget)
+
+
+def _while_it_lasts(wanted: npt.NDArray[np.int64], order: npt.NDArray[np.intp], budget: int) -> Caps:
+    """What each wants, in order, until the next is more than is left."""
+    return Caps(np.where(np.isin(np.arange(len(wanted)), order[np.cumsum(wanted[order]) <= budget]), wanted, 0))
 
 
 def greedy_marginal(batch: Batch, budget: int) -> Caps:

@@ -39,6 +39,7 @@ class Market(NamedTuple):
     same: bool | None
 
 
+@lru_cache(maxsize=1)  # the picture and the page both ask
 def market(results: Results) -> Market | None:
     """None if the run has no such stream."""
     if STREAM not in results.streams("scarcity"):

@@ -17,7 +17,7 @@ from benchmarks.report.bars import gains, ladder
 from benchmarks.report.canvas import png
 from benchmarks.report.figure1 import figure1
 from benchmarks.report.lines import abandonment, frontier, noise
-from benchmarks.report.market import PER, market, market_picture
+from benchmarks.report.market import market, market_picture
 from benchmarks.report.others import all_policies, noisy, peers, replayed
 from benchmarks.report.results import Results
 from benchmarks.streams import STREAMS
@@ -102,7 +102,6 @@ def _sections(results: Results) -> dict[str, Any]:
         "policies": overview.policies(results),
         "match": sides.matched(),
         "market": market(results),
-        "per": f"{PER:,}",
         "scarce": versus.scarce(results),
         "uniform": versus.comparison(results, versus.AGAINST_UNIFORM),
         "burned": versus.burned(results),
