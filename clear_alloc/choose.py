@@ -193,7 +193,7 @@ class CrossFit:
         # Used once per fold and candidate, which an iterator would not survive.
         kept = {name: list(value) if isinstance(value, Iterator) else value for name, value in terms.items()}
         given = Terms(**kept)  # type: ignore[arg-type]
-        tariff = read_tariff(given.accounting, given.rate, given.call, np.ones(len(rows), dtype=np.intp))
+        tariff = read_tariff(given.accounting, given.rate, given.call, lambda: np.ones(len(rows), dtype=np.intp))
         weight = self._folds.data.weight
         worth = np.ones(len(rows)) if weight is None else weight[rows]
         return Asked(pool, rows, place, worth, tariff, cast(TermsGiven, kept))

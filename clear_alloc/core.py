@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from clear_alloc.curves import Array
-from clear_alloc.market import Index, Market, SmoothSide
+from clear_alloc.market import Bool, Index, Market, SmoothSide
 from clear_alloc.plan import Plan
 from clear_alloc.price import Clearing
 
@@ -24,8 +24,10 @@ CORE_SIDE = 12  # core queries on each side of the clearing price
 COPIES = 4  # of identical queries on one side of the price
 BEAM = 512  # partial choices kept per level
 MENU_OPTIONS = 6  # options of a menu that are tried in the core
+_PRUNED_FROM = 128  # branches; of fewer none is dropped
 PLANS = 6  # complete choices handed back
 # Relative to the clearing price: dense near it, from 1/20 to 20 times; price 0 is added.
+_SKIP_OR_FUND: Index = np.array([0, 1])
 _OFFSETS = np.exp(np.sinh(np.linspace(-4.5, 4.5, 31)) / 15.0)
 
 
@@ -38,9 +40,15 @@ class _Choice(NamedTuple):
     least: Array
     decision: Index
 
+    def only(self, some: Bool) -> _Choice:
+        """With some of its decisions."""
+        return self._replace(surplus=self.surplus[some], least=self.least[some], decision=self.decision[some])
 
-def improved_plans(market: Market, plan: Plan, clearing: Clearing, budget: float, known: float) -> list[Plan]:
-    """Plans that may be worth more than `known`, best bound first, at most PLANS of them.
+
+def improved_plans(
+    market: Market, plan: Plan, clearing: Clearing, budget: float, known: float
+) -> list[tuple[Plan, float]]:
+    """Plans that may be worth more than `known`, each with its bound, best first, at most PLANS of them.
 
     O(n + BEAM x core) times the grid of 32 prices. Empty where nothing in the core can do better.
     """
@@ -52,8 +60,17 @@ def improved_plans(market: Market, plan: Plan, clearing: Clearing, budget: float
         return []
     choices = _choices(market, prices, clearing.price, queries)
     row, least = _rest(market, plan, prices, budget, choices)
-    decisions = _search(choices, row, budget - least, known)
-    return [_applied(plan, choices, decision) for decision in decisions[:PLANS]]
+    settled = _settled(choices, row, known)
+    if settled is None:
+        return []
+    fixed, choices, row, sure = settled
+    plan, before = _applied(plan, fixed, [choice.decision[0] for choice in fixed]), plan
+    decisions, bounds = _search(choices, row, budget - least - sure, known)
+    found = list(zip(decisions.tolist(), bounds.tolist(), strict=True))
+    if (plan.funded == before.funded).all() and (plan.chosen == before.chosen).all():
+        now = [_decision(plan, choice) for choice in choices]
+        found = [one for one in found if one[0] != now]  # that plan is known already
+    return [(_applied(plan, choices, own), bound) for own, bound in found[:PLANS]]
 
 
 def _core(market: Market, plan: Plan, price: float) -> list[tuple[int, bool]]:
@@ -89,18 +106,13 @@ def _choices(market: Market, prices: Array, price: float, core: list[tuple[int, 
     """The core's choices, in its order."""
     rows = np.array([row for row, is_menu in core if not is_menu], dtype=np.intp)
     side = market.smooth.rows(rows)
-    funded, kept = _surplus(side, prices), side.floor_value - prices[:, None] * side.floor_charge
-    dearest = side.charge(side.start)
-    smooth = iter(range(len(rows)))
-    choices = []
-    for row, is_menu in core:
-        if is_menu:
-            choices.append(_menu_choice(market, prices, price, row))
-            continue
-        k = next(smooth)
-        surplus, least = np.stack([kept[:, k], funded[:, k]]), np.array([side.floor_charge[k], dearest[k]])
-        choices.append(_Choice(row, False, surplus, least, np.array([0, 1])))
-    return choices
+    surplus = np.stack([side.floor_value - prices[:, None] * side.floor_charge, _surplus(side, prices)])
+    least = np.stack([side.floor_charge, side.charge(side.start)])
+    smooth = iter(zip(np.moveaxis(surplus, 2, 0), least.T, strict=True))
+    return [
+        _menu_choice(market, prices, price, row) if is_menu else _Choice(row, False, *next(smooth), _SKIP_OR_FUND)
+        for row, is_menu in core
+    ]
 
 
 def _surplus(side: SmoothSide, prices: Array) -> Array:
@@ -137,27 +149,78 @@ def _rest(market: Market, plan: Plan, prices: Array, budget: float, choices: lis
     return row, float(fixed_cost + side.charge(side.start).sum())
 
 
-def _search(choices: list[_Choice], row: Array, left: float, known: float) -> Index:
-    """Decisions of the complete choices whose bound exceeds `known`, best first, shape (plans, core)."""
-    unrestricted = np.array([choice.surplus.max(axis=0) for choice in choices])
-    least = np.array([choice.least.min() for choice in choices])
+def _settled(
+    choices: list[_Choice], row: Array, known: float
+) -> tuple[list[_Choice], list[_Choice], Array, float] | None:
+    """What can be told of each choice alone: those with one decision left, the open ones, the row and the least cost.
+
+    A decision is out if even with everybody else unrestricted it can't exceed `known`. None where nothing is left.
+    """
+    sizes = [len(choice.least) for choice in choices]
+    owner = np.repeat(np.arange(len(choices)), sizes)
+    surplus = np.concatenate([choice.surplus for choice in choices])
+    best = np.maximum.reduceat(surplus, np.cumsum([0, *sizes[:-1]]), axis=0)
+    hopeful = (row + best.sum(axis=0) - best[owner] + surplus).min(axis=1) > known
+    left = np.bincount(owner, hopeful, minlength=len(choices))
+    if not left.all():
+        return None
+    kept = np.split(hopeful, np.cumsum(sizes[:-1]))
+    fixed: list[_Choice] = []
+    open_: list[_Choice] = []
+    for choice, mask, count in zip(choices, kept, left.tolist(), strict=True):
+        own = choice if count == len(mask) else choice.only(mask)
+        (fixed if count == 1 else open_).append(own)
+    row = row + sum(choice.surplus[0] for choice in fixed)
+    return fixed, open_, row, float(sum(choice.least[0] for choice in fixed))
+
+
+def _search(choices: list[_Choice], row: Array, left: float, known: float) -> tuple[Index, Array]:
+    """Decisions of the complete choices whose bound exceeds `known`, best first, (plans, core), and the bounds."""
     rows, spent = row[None, :], np.zeros(1)
-    picks = np.empty((1, 0), dtype=np.intp)
-    for depth, choice in enumerate(choices):
-        rest = unrestricted[depth + 1 :].sum(axis=0)
-        rows = (rows[:, None, :] + choice.surplus[None, :, :]).reshape(-1, rows.shape[1])
+    rest = np.cumsum([np.zeros(len(row)), *(choice.surplus.max(axis=0) for choice in choices[::-1])], axis=0)[::-1]
+    least = np.cumsum([0.0, *(choice.least.min() for choice in choices[::-1])])[::-1]
+    levels: list[_Level] = []
+    first = 0
+    for depth, choice in enumerate(choices, 1):
+        rows = (rows[:, None, :] + choice.surplus).reshape(len(spent) * len(choice.least), len(row))
         spent = (spent[:, None] + choice.least).ravel()
-        picks = np.column_stack([np.repeat(picks, len(choice.least), axis=0), np.tile(choice.decision, len(picks))])
-        bound = (rows + rest).min(axis=1)
-        good = np.flatnonzero((bound > known) & (spent + least[depth + 1 :].sum() <= left))
+        if len(rows) < _PRUNED_FROM and depth < len(choices):
+            continue  # a few branches too many cost less than telling which
+        bound = (rows + rest[depth]).min(axis=1)
+        good = ((bound > known) & (spent + least[depth] <= left)).nonzero()[0]
         good = _distinct(good, bound, rows, spent)[:BEAM]
-        rows, spent, picks = rows[good], spent[good], picks[good]
-    return picks
+        levels.append(_Level(choices[first:depth], good))
+        rows, spent, first = rows[good], spent[good], depth
+    return _traced(levels, min(len(rows), PLANS + 1)), rows.min(axis=1)[: PLANS + 1]
+
+
+class _Level(NamedTuple):
+    """Choices made together, and which of their combinations, after each branch before, were kept."""
+
+    choices: list[_Choice]
+    kept: Index
+
+
+def _traced(levels: list[_Level], plans: int) -> Index:
+    """The decisions that led to the first few of the last level's branches, (plans, choices)."""
+    branch = np.arange(plans)
+    columns: list[Index] = []
+    for level in reversed(levels):
+        taken = level.kept[branch]
+        for choice in reversed(level.choices):
+            taken, place = np.divmod(taken, len(choice.decision))
+            columns.append(choice.decision[place])
+        branch = taken
+    return np.array(columns[::-1], dtype=np.intp).reshape(len(columns), plans).T
 
 
 def _distinct(good: Index, bound: Array, rows: Array, spent: Array) -> Index:
     """Best bound first, one of each kind: identical queries make many equal branches."""
-    key = np.column_stack([-bound[good], rows[good].sum(axis=1), spent[good]])
+    good = good[np.argsort(-bound[good], kind="stable")]
+    ordered = bound[good]
+    if not (ordered[:-1] - ordered[1:] <= 1e-12 * np.abs(ordered[:1])).any():
+        return good
+    key = np.column_stack([-ordered, rows[good].sum(axis=1), spent[good]])
     order = np.lexsort(key.T[::-1])
     good, key = good[order], key[order]
     scale = 1e-12 * np.abs(key).max(axis=0, initial=1e-300)
@@ -166,9 +229,13 @@ def _distinct(good: Index, bound: Array, rows: Array, spent: Array) -> Index:
     return good[new]
 
 
-def _applied(plan: Plan, choices: list[_Choice], decisions: Index) -> Plan:
+def _decision(plan: Plan, choice: _Choice) -> int:
+    return int(plan.chosen[choice.query] if choice.is_menu else plan.funded[choice.query])
+
+
+def _applied(plan: Plan, choices: list[_Choice], decisions: list[int]) -> Plan:
     funded, chosen = plan.funded.copy(), plan.chosen.copy()
-    for choice, decision in zip(choices, decisions.tolist(), strict=True):
+    for choice, decision in zip(choices, decisions, strict=True):
         if choice.is_menu:
             chosen[choice.query] = decision
         else:

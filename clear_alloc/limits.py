@@ -9,12 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from clear_alloc.curves import MAX_TOKENS, Array
-from clear_alloc.curves.columns import at_least, check
+from clear_alloc.curves.columns import at_least, check, of_repeated, picked, repeated
 from clear_alloc.errors import InvalidArgument, NotSupported
 
 __all__ = ["Limits", "read_limits", "whole_column"]
 
 Index = npt.NDArray[np.intp]
+_NOBODY: Index = np.empty(0, dtype=np.intp)
+_NO_LEVELS, _NOT_LIFTED, _BOUNDLESS = np.empty((0, 1)), np.zeros(1, dtype=bool), np.array([MAX_TOKENS])
 _PER_QUERY = (set, frozenset, list, np.ndarray, range)
 _ALLOWED = "whole caps, or pairs (low, high), token: {0, 1024, 4096} or {0, (1024, 32000)}"
 
@@ -39,6 +41,9 @@ class Limits(NamedTuple):
         """The same for some of the queries, in the order of their rows."""
         if len(rows) == len(self.floor) and (np.diff(rows) == 1).all():
             return self
+        if not len(self.listed):
+            floor, back, low, high = (picked(column, rows) for column in self[:4])
+            return Limits(floor, back, low, high, _NOBODY, self.levels, picked(self.lifts, rows))
         place = np.full(len(self.floor), -1)
         place[self.listed] = np.arange(len(self.listed))
         kept = np.flatnonzero(place[rows] >= 0)
@@ -86,27 +91,38 @@ def read_limits(
     fallback: npt.ArrayLike = 0,
 ) -> Limits:
     """Judge and merge; InvalidArgument names the argument, the row and the value. O(n)."""
+    if levels is None and max_tokens is None and _is_none(min_tokens) and _is_none(fallback):
+        none = repeated(np.zeros(1), n)
+        return Limits(none, none, none, repeated(_BOUNDLESS, n), _NOBODY, _NO_LEVELS, repeated(_NOT_LIFTED, n))
     floor = whole_column("min_tokens", min_tokens, n)
-    cap = np.full(n, MAX_TOKENS) if max_tokens is None else whole_column("max_tokens", max_tokens, n)
-    crossed = f"at least min_tokens, {floor[int(np.argmax(floor > cap))]:,.15g} in this row" if n else ""
-    check("max_tokens", cap, floor <= cap, crossed, "raise max_tokens or lower min_tokens")
+    cap = whole_column("max_tokens", MAX_TOKENS if max_tokens is None else max_tokens, n)
     back = whole_column("fallback", fallback, n)
-    check("fallback", back, back <= cap, "at most max_tokens", "lower the fallback")
-    fallback_only = np.where(floor > 0, 0.0, back)
-    none = Limits(
-        np.maximum(floor, fallback_only), fallback_only, np.maximum(floor, fallback_only), cap,
-        np.empty(0, dtype=np.intp), np.empty((0, 1)), np.zeros(n, dtype=bool),
-    )  # fmt: skip
+    ordered = of_repeated(np.less_equal, floor, cap)
+    if not ordered.all():
+        crossed = f"at least min_tokens, {floor[int(np.argmin(ordered))]:,.15g} in this row"
+        check("max_tokens", cap, ordered, crossed, "raise max_tokens or lower min_tokens")
+    check("fallback", back, of_repeated(np.less_equal, back, cap), "at most max_tokens", "lower the fallback")
+    fallback_only = of_repeated(_unless_funded, floor, back)
+    forced = of_repeated(np.maximum, floor, fallback_only)
+    none = Limits(forced, fallback_only, forced, cap, _NOBODY, _NO_LEVELS, repeated(_NOT_LIFTED, n))
     return none if levels is None else _with_levels(none, levels, n)
 
 
+def _is_none(tokens: npt.ArrayLike) -> bool:
+    return isinstance(tokens, int) and not tokens and tokens is not False
+
+
+def _unless_funded(floor: Array, fallback: Array) -> Array:
+    return np.where(floor > 0, 0.0, fallback)
+
+
 def whole_column(argument: str, values: npt.ArrayLike, n: int) -> Array:
-    """A column of whole tokens, (n,)."""
+    """A column of whole tokens, (n,), read-only."""
     array = at_least(argument, values, 0.0, "tokens")
     check(argument, array, array == np.floor(array), "whole tokens", "round the floor or ceiling yourself")
     if len(array) not in (1, n):
         raise InvalidArgument(argument, f"of length {len(array)}", f"length {n} or a scalar", "pass one per query")
-    return np.broadcast_to(array, n)
+    return repeated(array, n)
 
 
 class _Levels(NamedTuple):

@@ -8,14 +8,28 @@ A "charge" is in budget units: tokens, or money where tokens have different pric
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from clear_alloc.curves import Array, Charged, Curves, LognormalArrival, Menu, Mixed, Smooth, steepest_chord
+from clear_alloc.blocks import BLOCK, cached_property, each_block
+from clear_alloc.curves import (
+    MAX_TOKENS,
+    Array,
+    Charged,
+    Curves,
+    LognormalArrival,
+    Menu,
+    Mixed,
+    Rows,
+    Smooth,
+    steepest_chord,
+)
+from clear_alloc.curves.columns import is_repeated, nonzero_anywhere, of_repeated, picked, repeated
 from clear_alloc.errors import InvalidArgument
-from clear_alloc.limits import Limits
+from clear_alloc.limits import Limits, read_limits
 from clear_alloc.options import MenuSide, Options, options_of_levels, options_of_menus
 from clear_alloc.tariff import Tariff
 
@@ -28,24 +42,65 @@ Index = npt.NDArray[np.intp]
 class SmoothSide:
     """Flat-convex-concave curves, each on {floor} or [start, stop].
 
-    floor : token, what the query gets in any case. low : the smallest cap above it that is allowed.
-    start : where its concave branch begins, at least `low`. stop : token, its largest useful cap.
-    entry_price : value per budget unit, the price below which it leaves its floor.
+    floor : token, what the query gets in any case. low, high : a funded query's cap lies between them.
+    What follows from these is computed when it is asked for, so that a part of many queries costs little.
     """
 
-    def __init__(self, charged: Charged, limits: Limits):
-        curves, self.floor, self.low = charged.curves, limits.floor, limits.low
-        self.charged, self.curves = charged, curves
-        least = np.maximum(self.floor, self.low)
-        self.stop = np.maximum(np.minimum(curves.ceiling, limits.high), least)
-        self.last_whole = np.maximum(np.minimum(np.ceil(curves.ceiling), limits.high), least)
-        self.start = np.clip(charged.curves.branch_start(charged.accounting), least, self.stop)
-        self.floor_value = curves.utility(self.floor) if self.floor.any() else np.zeros(len(self.floor))
-        self.floor_charge = charged.charge(self.floor)
-        self.entry_price = self._entry_prices()
+    def __init__(self, charged: Charged, floor: Array, low: Array, high: Array):
+        self.charged, self.curves = charged, charged.curves
+        self.floor, self.low, self.high = floor, low, high
 
     def __len__(self) -> int:
         return len(self.floor)
+
+    @cached_property
+    def least(self) -> Array:
+        """The smallest cap of a query that is funded, token."""
+        return of_repeated(np.maximum, self.floor, self.low)
+
+    @cached_property
+    def stop(self) -> Array:
+        """The largest useful cap, token."""
+        return self._within_limits(self.curves.ceiling)
+
+    @cached_property
+    def last_whole(self) -> Array:
+        """The largest useful whole cap, token."""
+        return self._within_limits(np.ceil(self.curves.ceiling))
+
+    def _within_limits(self, caps: Array) -> Array:
+        """Caps of at most MAX_TOKENS as the limits allow them."""
+        if is_repeated(self.high) and self.high[:1] >= MAX_TOKENS and is_repeated(self.least) and not self.least[:1]:
+            return caps
+        return np.maximum(np.minimum(caps, self.high), self.least)
+
+    @cached_property
+    def start(self) -> Array:
+        """Where the concave branch begins, at least `least`, token."""
+        return np.clip(self.charged.curves.branch_start(self.charged.accounting), self.least, self.stop)
+
+    @cached_property
+    def floor_value(self) -> Array:
+        """Utility of the floor, value."""
+        return self.curves.utility(self.floor) if nonzero_anywhere(self.floor) else repeated(np.zeros(1), len(self))
+
+    @cached_property
+    def floor_charge(self) -> Array:
+        """Budget units that the floor is charged."""
+        return self.charged.charge(self.floor)
+
+    @cached_property
+    def entry_price(self) -> Array:
+        """Value per budget unit: the price below which a query leaves its floor. O(n)."""
+        if len(self) <= BLOCK:
+            return self._entry_prices()
+        prices = np.empty(len(self))
+
+        def fill(block: slice) -> None:
+            prices[block] = self.rows(block).entry_price
+
+        each_block(fill, len(self))
+        return prices
 
     def _entry_prices(self) -> Array:
         """Steepest slope from (charge(floor), U(floor)) to a feasible cap."""
@@ -54,12 +109,11 @@ class SmoothSide:
         prices = self.curves.reservation_price()
         # The closed form holds for free queries whose break-even cap is allowed; the others are few.
         usual = self.curves.break_even
-        other = np.flatnonzero((self.floor > 0) | (usual > self.stop) | (usual < self.low))
+        other = ((self.floor > 0) | (usual > self.stop) | (usual < self.low)).nonzero()[0]
         if len(other):
             prices = prices.copy()
-            origin, value = self.floor[other], self.floor_value[other]
-            some = self.charged.rows(other)
-            prices[other], _ = steepest_chord(some, origin, value, self.start[other], self.stop[other])
+            some = self.rows(other)
+            prices[other], _ = steepest_chord(some.charged, some.floor, some.floor_value, some.start, some.stop)
         return prices
 
     @cached_property
@@ -74,7 +128,8 @@ class SmoothSide:
 
     def wanted(self, price: float | Array) -> Array:
         """Best cap on [start, stop]; prices of shape (k, 1) give caps of shape (k, n). O(n)."""
-        return np.clip(self.charged.on_branch(price), self.start, self.stop)
+        caps = np.maximum(self.charged.on_branch(price), self.start)
+        return np.minimum(caps, self.stop, out=caps)
 
     def demand(self, price: float) -> Array:
         """Best cap on {floor} and [start, stop]; the floor where nothing gains. O(n)."""
@@ -98,24 +153,20 @@ class SmoothSide:
             best, surplus = np.where(own > surplus, cap, best), np.maximum(own, surplus)
         return best, surplus
 
-    @cached_property
-    def least(self) -> Array:
-        """The smallest cap of a query that is funded, token."""
-        return np.maximum(self.floor, self.low)
-
     def cap_within(self, charge: Array) -> Array:
         """The largest feasible whole cap charged no more than `charge`, the floor if none is. O(n)."""
         caps = self.charged.cap_within(charge, self.last_whole)
         return np.where(caps < self.least, self.floor, caps)
 
-    def rows(self, rows: Index) -> SmoothSide:
-        """The same for some of the queries."""
-        new = object.__new__(SmoothSide)
-        new.charged = self.charged.rows(rows)
-        new.curves = new.charged.curves
-        for name in ("floor", "low", "stop", "last_whole", "start", "floor_value", "floor_charge", "entry_price"):
-            setattr(new, name, getattr(self, name)[rows])
+    def rows(self, rows: Rows) -> SmoothSide:
+        """The same for some of the queries. O(rows)."""
+        new = SmoothSide(self.charged.rows(rows), *(picked(c, rows) for c in (self.floor, self.low, self.high)))
+        # What is known of all is known of some.
+        new.__dict__.update({k: picked(v, rows) for k, v in self.__dict__.items() if k in _COLUMNS})
         return new
+
+
+_COLUMNS = frozenset(("least", "stop", "last_whole", "start", "floor_value", "floor_charge", "entry_price"))
 
 
 class Market:
@@ -126,16 +177,32 @@ class Market:
 
     def __init__(self, curves: Curves, limits: Limits, tariff: Tariff):
         self.curves, self.limits, self.tariff = curves, limits, tariff
+        self._own_rows: Index | None = None
+        if isinstance(curves, Smooth) and not isinstance(curves, Mixed) and not len(limits.listed):
+            self._one_sided(curves)
+        else:
+            self._two_sided(curves)
+
+    def _one_sided(self, curves: Smooth) -> None:
+        """Smooth curves alone, whose rows are the caller's."""
+        self._listed, self.menu_rows = 0, _NOBODY
+        rate, call = (None if column is None else column[:, 0] for column in (self.tariff.rate, self.tariff.call))
+        charged = Charged(curves, self.tariff.accounting, rate, call)
+        self.smooth = SmoothSide(charged, self.limits.floor, self.limits.low, self.limits.high)
+        self.menus = _no_menus()
+
+    def _two_sided(self, curves: Curves) -> None:
+        limits, tariff = self.limits, self.tariff
         smooth, menus, smooth_rows, own_rows = _sides(curves)
         listed = np.isin(smooth_rows, limits.listed, assume_unique=True)
-        self.smooth_rows, listed_rows = smooth_rows[~listed], smooth_rows[listed]
+        own_smooth, listed_rows = smooth_rows[~listed], smooth_rows[listed]
+        self._own_rows = own_smooth
         self.menu_rows = np.concatenate([own_rows, listed_rows])
         self._listed = len(listed_rows)
-        rate, call = (
-            None if column is None else column[self.smooth_rows, 0] for column in (tariff.rate, tariff.call)
-        )
+        rate, call = (None if column is None else column[own_smooth, 0] for column in (tariff.rate, tariff.call))
         free = smooth if not len(listed_rows) else smooth[np.flatnonzero(~listed)]
-        self.smooth = SmoothSide(Charged(free, tariff.accounting, rate, call), limits.take(self.smooth_rows))
+        own = limits.take(own_smooth)
+        self.smooth = SmoothSide(Charged(free, tariff.accounting, rate, call), own.floor, own.low, own.high)
         options = options_of_menus(menus, limits.take(own_rows), tariff, own_rows)
         if len(listed_rows):
             points = smooth[np.flatnonzero(listed)]
@@ -147,6 +214,23 @@ class Market:
         except InvalidArgument as error:
             row = None if error.row is None else int(self.menu_rows[error.row])
             raise InvalidArgument(error.argument, error.value, error.allowed, error.remedy, row) from None
+
+    @cached_property
+    def smooth_rows(self) -> Index:
+        """Rows, in the caller's order, of the smooth side."""
+        return np.arange(len(self)) if self._own_rows is None else self._own_rows
+
+    def of_smooth(self, column: Any) -> Any:
+        """A column in the caller's order, at the smooth side's rows."""
+        return column[self.smooth_rows] if len(self.menu_rows) else column
+
+    def of_both(self, smooth: Any, menus: Any) -> Any:
+        """One column in the caller's order out of the two sides'."""
+        if not len(self.menu_rows):
+            return smooth
+        column = np.empty(len(self), dtype=smooth.dtype)
+        column[self.smooth_rows], column[self.menu_rows] = smooth, menus
+        return column
 
     def __len__(self) -> int:
         return len(self.curves)
@@ -173,19 +257,17 @@ class Market:
     @property
     def entry_prices(self) -> Array:
         """Price (value per budget unit) below which each query leaves its floor; 0 where nothing gains."""
-        prices = np.zeros(len(self))
-        prices[self.smooth_rows] = self.smooth.entry_price
-        steps = self.menus.steps
-        np.maximum.at(prices, self.menu_rows[steps.owner], steps.price)
+        steps, menus = self.menus.steps, np.zeros(len(self.menus))
+        np.maximum.at(menus, steps.owner, steps.price)
+        prices: Array = self.of_both(self.smooth.entry_price, menus)
         return prices
 
     @property
     def cheapest_useful(self) -> Array:
         """Charge of the smallest cap that a price would ever choose above the floor; inf where there is none."""
-        charges = np.empty(len(self))
-        charges[self.smooth_rows] = self.smooth.charge(self.smooth.start)
         gains = self.menus.values > self.menus.base_value[:, None]
-        charges[self.menu_rows] = np.where(gains, self.menus.costs, np.inf).min(axis=1, initial=np.inf)
+        menus = np.where(gains, self.menus.costs, np.inf).min(axis=1, initial=np.inf)
+        charges: Array = self.of_both(self.smooth.charge(self.smooth.start), menus)
         return charges
 
     def take(self, rows: Index) -> Market:
@@ -195,8 +277,7 @@ class Market:
     @cached_property
     def least(self) -> Array:
         """What each query is charged whatever the price: its floor, or the menu option that meets it."""
-        least = np.zeros(len(self))
-        least[self.smooth_rows], least[self.menu_rows] = self.smooth.floor_charge, self.menus.base_charge
+        least: Array = self.of_both(self.smooth.floor_charge, self.menus.base_charge)
         return least
 
     @cached_property
@@ -216,9 +297,11 @@ class Market:
 
     def total_demand(self, price: float) -> float:
         """Budget units wanted at a price; never rises with it. O(n)."""
+        smooth = self.smooth.charge(self.smooth.demand(price)).sum()
+        if not len(self.menus):
+            return float(smooth)
         steps = self.menus.steps
-        menus = self.menus.base_charge.sum() + steps.cost[steps.price > price].sum()
-        return float(self.smooth.charge(self.smooth.demand(price)).sum() + menus)
+        return float(smooth + (self.menus.base_charge.sum() + steps.cost[steps.price > price].sum()))
 
     def demand_above(self, price: float) -> Callable[[float], float]:
         """Total demand as a function; above `price` it asks only those who may leave their floor."""
@@ -239,29 +322,30 @@ class Market:
         """Budget units that each query wants at a price, shape (n,). O(n)."""
         steps, menus = self.menus.steps, self.menus
         taken = steps.price > price
-        wanted = np.empty(len(self))
-        wanted[self.smooth_rows] = self.smooth.charge(self.smooth.demand(price))
         extra = np.bincount(steps.owner[taken], steps.cost[taken], minlength=len(menus))
-        wanted[self.menu_rows] = menus.base_charge + extra
+        smooth = self.smooth.charge(self.smooth.demand(price))
+        wanted: Array = self.of_both(smooth, menus.base_charge + extra)
         return wanted
 
     def surpluses(self, prices: Array) -> Array:
         """Highest utility - price x charge of each query at its own price, shape (n,). O(n)."""
         steps, menus = self.menus.steps, self.menus
-        best = np.empty(len(self))
-        best[self.smooth_rows] = self.smooth.best_surplus(prices[self.smooth_rows])
         own = prices[self.menu_rows]
         edges = np.maximum(steps.gain - own[steps.owner] * steps.cost, 0.0)
         climbed = np.bincount(steps.owner, edges, minlength=len(menus))
-        best[self.menu_rows] = menus.base_value - own * menus.base_charge + climbed
+        smooth = self.smooth.best_surplus(self.of_smooth(prices))
+        best: Array = self.of_both(smooth, menus.base_value - own * menus.base_charge + climbed)
         return best
 
     def surplus(self, price: float) -> float:
         """Sum over queries of the highest utility - price x charge. O(n)."""
+        smooth = self.smooth.best_surplus(price).sum()
+        if not len(self.menus):
+            return float(smooth)
         steps, menus = self.menus.steps, self.menus
         edges = steps.gain - price * steps.cost
         of_menus = (menus.base_value - price * menus.base_charge).sum() + edges[edges > 0].sum()
-        return float(self.smooth.best_surplus(price).sum() + of_menus)
+        return float(smooth + of_menus)
 
     def dual_bound(self, price: float, budget: float) -> float:
         """Price x budget + the sum of all surpluses: no feasible allocation is worth more. O(n)."""
@@ -273,18 +357,24 @@ class Market:
         new.__dict__.update({k: v for k, v in self.__dict__.items() if k not in _DERIVED})
         side = self.smooth
         dear = np.flatnonzero(side.charge(side.last_whole) - side.floor_charge > free)
-        high = self.limits.high[self.smooth_rows].copy()
-        some = side.rows(dear)
+        high, some = side.high.copy(), side.rows(dear)
         high[dear] = some.cap_within(some.floor_charge + free)
-        limits = self.limits.take(self.smooth_rows)
         # Nothing above the floor can be paid where the smallest allowed cap can't.
-        low = np.where(high < limits.low, side.floor, limits.low)
-        new.smooth = SmoothSide(side.charged, limits._replace(high=high, low=low))
+        low = np.where(high < side.low, side.floor, side.low)
+        new.smooth = SmoothSide(side.charged, side.floor, low, high)
         new.menus = self.menus.within_means(free)
         return new
 
 
+_NOBODY: Index = np.empty(0, dtype=np.intp)
 _DERIVED = ("least", "total_floor", "highest_price", "jump_prices")
+
+
+@cache
+def _no_menus() -> MenuSide:
+    """The menu side of smooth curves alone."""
+    empty = read_limits(0)
+    return MenuSide(options_of_menus(Menu([], []), empty, Tariff(), _NOBODY))
 
 
 def _sides(curves: Curves) -> tuple[Smooth, Menu, Index, Index]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from clear_alloc.blocks import cached_property
 from clear_alloc.curves import Array, Charged, Menu, Smooth, Steps, envelope
 from clear_alloc.errors import InvalidArgument
 from clear_alloc.limits import Limits
@@ -17,6 +17,7 @@ from clear_alloc.tariff import Tariff
 __all__ = ["MenuSide", "Options", "options_of_levels", "options_of_menus"]
 
 Bool = npt.NDArray[np.bool_]
+_NOTHING: Array = np.empty(0)
 Index = npt.NDArray[np.intp]
 
 
@@ -196,6 +197,8 @@ class MenuSide:
         return chosen
 
     def _of(self, column: Array, chosen: Index) -> Array:
+        if not len(chosen):
+            return _NOTHING
         return np.where(chosen >= 0, column[np.arange(len(self)), chosen], 0.0)
 
     def charge_of(self, chosen: Index) -> Array:

@@ -14,7 +14,7 @@ import numpy as np
 from clear_alloc.curves import Array
 from clear_alloc.market import Bool, Index, Market, SmoothSide
 from clear_alloc.price import Clearing
-from clear_alloc.roots import COARSE, falling_root
+from clear_alloc.roots import COARSE, falling_root, nearly_spent
 from clear_alloc.whole import whole_tokens
 
 __all__ = [
@@ -29,6 +29,8 @@ __all__ = [
     "spent_of",
     "values_of",
 ]
+
+_AT_ONCE = 512  # queries; of so few several prices are tried in one go
 
 
 class Plan(NamedTuple):
@@ -106,17 +108,13 @@ def fill(
 
 def charges_of(market: Market, grant: Grant) -> Array:
     """What each query is charged, (n,), budget units, in the caller's order. O(n)."""
-    charges = np.empty(len(market))
-    charges[market.smooth_rows] = market.smooth.charge(grant.caps)
-    charges[market.menu_rows] = market.menus.charge_of(grant.chosen)
+    charges: Array = market.of_both(market.smooth.charge(grant.caps), market.menus.charge_of(grant.chosen))
     return charges
 
 
 def values_of(market: Market, grant: Grant) -> Array:
     """What each query is worth, (n,), in the caller's order. O(n)."""
-    values = np.empty(len(market))
-    values[market.smooth_rows] = market.smooth.curves.utility(grant.caps)
-    values[market.menu_rows] = market.menus.value_of(grant.chosen)
+    values: Array = market.of_both(market.smooth.curves.utility(grant.caps), market.menus.value_of(grant.chosen))
     return values
 
 
@@ -134,7 +132,7 @@ def leftovers_spent(market: Market, grant: Grant, left: Callable[[Grant], Array]
     caps, chosen = grant.caps.copy(), grant.chosen.copy()
     least = 1.0 if market.tariff.plain else np.finfo(np.float64).tiny
     while (own := left(Grant(caps, chosen, 0.0))).max(initial=0.0) >= least:
-        room = np.maximum(own[market.smooth_rows], 0.0)
+        room = np.maximum(market.of_smooth(own), 0.0)
         raised = np.where(room > 0, np.maximum(smooth.cap_within(smooth.charge(caps) + room), caps), caps)
         gain = smooth.curves.utility(raised) - smooth.curves.utility(caps)
         extra = menus.costs - menus.charge_of(chosen)[:, None]
@@ -160,9 +158,13 @@ def _water_fill(side: SmoothSide, pool: float, near: float) -> Array:
     if steepest <= 0.0:
         return side.start.copy()
 
+    # One query more or less moves the price by about 1/n of itself.
+    error = min(max(1.0 / len(side), 1e-6), 0.02)
+    if len(side) <= _AT_ONCE:
+        price = nearly_spent(lambda p: side.charge(side.wanted(p[:, None])).sum(axis=1), pool, steepest, near, error)
+        return side.wanted(price)
+
     def wanted(price: float) -> float:
         return float(side.charge(side.wanted(price)).sum())
 
-    # One query more or less moves the price by about 1/n of itself.
-    error = min(max(1.0 / len(side), 1e-6), 0.02)
     return side.wanted(falling_root(wanted, pool, steepest, near=near, near_error=error, drop=COARSE).high)

@@ -5,17 +5,14 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple
 
-import numpy as np
-
+from clear_alloc.crowd import CROWD_FROM, clear_crowd
 from clear_alloc.market import Market
-from clear_alloc.roots import COARSE, falling_root
+from clear_alloc.roots import Bracket, falling_root
 
-__all__ = ["Clearing", "Status", "clearing_price"]
+__all__ = ["Clearing", "Status", "cleared", "clearing_price", "everybodys_price"]
 
-SAMPLE_FROM = 20_000  # queries; from here on a sample finds the neighbourhood of the price
-_SAMPLE = 4_096
-_SAMPLE_ERROR = 0.01  # of the price, a usual distance between the sample's price and the whole's
-_SAMPLE_MARGIN = 0.1  # of the price: below the sample's price by this much, the whole is sure to want too much
+_NEAR_ERROR = 0.01  # of the price: how far a guess usually is from it
+_NEAR_MARGIN = 0.1  # of the price: below a guess by this much everybody is asked
 
 
 class Status(Enum):
@@ -50,28 +47,22 @@ def clearing_price(market: Market, budget: float, near: float = 0.0) -> Clearing
     """
     if not len(market):
         return Clearing(0.0, 0.0, 0, Status.EMPTY)
+    if len(market) > CROWD_FROM:
+        found = clear_crowd(market, budget, near)
+        if found is not None:
+            return cleared(found[0])
+    return everybodys_price(market, budget, near)
+
+
+def everybodys_price(market: Market, budget: float, near: float = 0.0) -> Clearing:
+    """The same by a search over all queries, whatever their number. O(n) per evaluation, O(n log n) for the jumps."""
     if market.total_demand(0.0) <= budget:
         return Clearing(0.0, 0.0, 1, Status.SLACK)
-    if not near and len(market) > SAMPLE_FROM:
-        near = _sampled_price(market, budget)
-    demand = market.demand_above(near * (1.0 - _SAMPLE_MARGIN))
-    bracket = falling_root(demand, budget, market.highest_price, market.jump_prices, near, _SAMPLE_ERROR)
-    return Clearing(bracket.high, bracket.low, bracket.evaluations + 1, Status.CLEARED)
+    demand = market.demand_above(near * (1.0 - _NEAR_MARGIN))
+    bracket = falling_root(demand, budget, market.highest_price, market.jump_prices, near, _NEAR_ERROR)
+    return cleared(bracket._replace(evaluations=bracket.evaluations + 1))
 
 
-def _sampled_price(market: Market, budget: float) -> float:
-    """About the price at which every k-th query would clear its share of the budget; 0.0 if that says nothing."""
-    side = market.smooth
-    rows = np.arange(0, len(side), max(len(side) // _SAMPLE, 1))
-    if not len(rows):
-        return 0.0
-    sample = side.rows(rows)
-    share = (budget - float(market.menus.base_charge.sum())) * len(rows) / len(side)
-
-    def wanted(price: float) -> float:
-        return float(sample.charge(sample.demand(price)).sum())
-
-    high = float(sample.entry_price.max())
-    if len(market.menus) or high <= 0.0 or not wanted(0.0) > share >= wanted(high):
-        return 0.0
-    return falling_root(wanted, share, high, np.sort(sample.entry_price[sample.jumps]), drop=COARSE).high
+def cleared(bracket: Bracket) -> Clearing:
+    """The clearing price that a search has found."""
+    return Clearing(bracket.high, bracket.low, bracket.evaluations, Status.CLEARED)

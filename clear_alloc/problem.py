@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from statistics import NormalDist
 from typing import Any, NamedTuple, TypedDict
 
@@ -14,6 +15,7 @@ from clear_alloc.curves.columns import scalar
 from clear_alloc.errors import BudgetTooSmall, InvalidArgument
 from clear_alloc.limits import Limits, read_limits, whole_column
 from clear_alloc.market import Market
+from clear_alloc.names import Names, read_names
 from clear_alloc.tariff import RatesLike, Tariff, read_tariff
 
 __all__ = ["CurvesLike", "Problem", "Terms", "TermsGiven", "in_market_units", "judged_budget", "read_problem"]
@@ -59,7 +61,7 @@ class Problem(NamedTuple):
     market: Market
     budget: float
     pool: float
-    ids: tuple[Any, ...] | None
+    names: Names | None
     deviations: float
 
     @property
@@ -83,14 +85,14 @@ def read_problem(curves: CurvesLike, budget: float | None, terms: Terms) -> Prob
             ids = [r.id for r in records]
         terms = _merged(terms, records)
     limits = _limits(terms, records, len(curves))
-    tariff = read_tariff(terms.accounting, terms.rate, terms.call, _options(curves))
+    tariff = read_tariff(terms.accounting, terms.rate, terms.call, partial(_options, curves))
     market = Market(curves, limits, tariff)
     pool = in_market_units(given, tariff)
     if market.total_floor > pool:
         what = "min_tokens and fallbacks" if limits.fallback.any() else "min_tokens"
         raise BudgetTooSmall(market.total_floor * tariff.unit, given, what, tariff.counted_in)
     deviations = _deviations(terms.overrun) if tariff.accounting == "expected" else 0.0
-    return Problem(market, given, pool, _names(ids, len(curves)), deviations)
+    return Problem(market, given, pool, read_names(ids, len(curves)), deviations)
 
 
 def _limits(terms: Terms, records: list[Any], n: int) -> Limits:
@@ -181,23 +183,3 @@ def _records(curves: object) -> list[Any]:
 def _own(records: list[Any], name: str, default: float) -> list[float]:
     own = (getattr(record, name, None) for record in records)
     return [default if value is None else value for value in own]
-
-
-def _names(ids: Iterable[Any] | None, n: int) -> tuple[Any, ...] | None:
-    if ids is None:
-        return None
-    if isinstance(ids, (str, bytes)) or not isinstance(ids, Iterable):
-        raise InvalidArgument("ids", ids, f"{n} names, one per query", "pass a list of ids")
-    names = tuple(ids.tolist() if isinstance(ids, np.ndarray) else ids)
-    if len(names) != n:
-        raise InvalidArgument("ids", f"of length {len(names)}", f"length {n}", "pass one id per query")
-    row = next((row for row, name in enumerate(names) if name.__hash__ is None), None)
-    if row is not None:
-        raise InvalidArgument("ids", names[row], "strings, integers or other hashable names", "convert the id", row)
-    if len(set(names)) < n:
-        seen: dict[Any, int] = {}
-        for row, name in enumerate(names):
-            first = seen.setdefault(name, row)
-            if first != row:
-                raise InvalidArgument("ids", name, "unique ids", f"it is row {first}'s id already; rename one", row)
-    return names

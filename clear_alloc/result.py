@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from clear_alloc.curves import Accounting, Array
 from clear_alloc.errors import AuditFailed
+from clear_alloc.export import arrow_table
 from clear_alloc.market import Bool, Market
 from clear_alloc.overrun import deviation_of, margin_of
 from clear_alloc.plan import Grant, charges_of, spent_of
@@ -91,8 +92,6 @@ class Allocation:
         reserved accounting.
     status : Status
         How the price was found; its value is the message.
-    ids : tuple or None
-        The caller's names of the queries, in order.
     choice : int64, shape (n,), or None
         For menus: index, in the caller's list, of the option bought, -1 for none and for other families. Where caps
         are charged as they are, the best option that the cap covers. None without menus.
@@ -108,7 +107,6 @@ class Allocation:
     deviation: float
     margin: float
     status: Status
-    ids: tuple[Any, ...] | None
     choice: npt.NDArray[np.int64] | None
     policy: str
     _problem: Problem
@@ -117,6 +115,12 @@ class Allocation:
 
     def __len__(self) -> int:
         return len(self.tokens)
+
+    @property
+    def ids(self) -> tuple[Any, ...] | None:
+        """The caller's names of the queries, in order, or None. A column is listed at the first call. O(n)."""
+        names = self._problem.names
+        return None if names is None else names.listed
 
     @property
     def gap(self) -> float:
@@ -161,8 +165,9 @@ class Allocation:
         """Recompute every promise from the curves and the tokens; raise AuditFailed at the first broken one. O(n)."""
         n, whole = len(self._problem.market), self.tokens.dtype == np.int64
         _promise("tokens are whole and one per query", whole and len(self) == n, f"{self.tokens.dtype}")
-        named = self.ids is None or len(set(self.ids)) == len(self.ids) == n
-        _promise("ids are unique and one per query", named, f"they are {self.ids}")
+        names = self._problem.names
+        named = names is None or (len(names) == n and names.unique)
+        _promise("ids are unique and one per query", named, "" if named else f"they are {self.ids}")
         self._audit_caps(self.tokens.astype(np.float64))
         self._audit_budget()
         self._audit_bound()
@@ -247,6 +252,18 @@ class Allocation:
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain numbers, lists and strings, ready for JSON; NaN becomes None."""
         return {
+            **self._about(),
+            "ids": None if self.ids is None else list(self.ids),
+            "tokens": self.tokens.tolist(),
+            "charges": self.charges.tolist(),
+            "funded": self.funded.tolist(),
+            "reasons": [reason.name.lower() for reason in self.reasons],
+            "choice": None if self.choice is None else self.choice.tolist(),
+        }
+
+    def _about(self) -> dict[str, Any]:
+        """What holds for all queries."""
+        return {
             "policy": self.policy,
             "status": self.status.name.lower(),
             "message": self.status.value,
@@ -260,13 +277,24 @@ class Allocation:
             "utility": self.utility,
             "upper_bound": self.upper_bound,
             "gap": self.gap,
-            "ids": None if self.ids is None else list(self.ids),
-            "tokens": self.tokens.tolist(),
-            "charges": self.charges.tolist(),
-            "funded": self.funded.tolist(),
-            "reasons": [reason.name.lower() for reason in self.reasons],
-            "choice": None if self.choice is None else self.choice.tolist(),
         }
+
+    def to_arrow(self) -> Any:
+        """A pyarrow table, one row per query; `polars.DataFrame(result)` and `pyarrow.table(result)` read it too.
+
+        Columns: `query_id` if there are ids, `tokens` (int64), `funded` (bool), `choice` (int64) where there are
+        menus, and `charge` (float64, budget units). Numbers share their memory with the arrays. What holds for all
+        rows is JSON in the metadata of its schema, under `clear_alloc`. NotSupported without pyarrow. O(n).
+        """
+        columns = {"tokens": self.tokens, "funded": self.funded, "choice": self.choice, "charge": self.charges}
+        said = {name: values for name, values in columns.items() if values is not None}
+        known = self._about()
+        about = {name: known[name] for name in ("price", "utility", "upper_bound", "budget", "spent", "status")}
+        return arrow_table(self._problem.names, said, about)
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """The same by the Arrow PyCapsule protocol."""
+        return self.to_arrow().__arrow_c_stream__(requested_schema)
 
     @property
     def unit(self) -> str:
@@ -289,28 +317,23 @@ def _promise(promise: str, kept: bool, found: str) -> None:
 
 def _funded(market: Market, grant: Grant) -> Bool:
     """Queries that get more than their fallback, or a menu's option."""
-    funded = np.empty(len(market), dtype=bool)
-    menus = market.menus
-    fallback = market.limits.fallback
-    funded[market.smooth_rows] = grant.caps > fallback[market.smooth_rows]
+    menus, fallback = market.menus, market.limits.fallback
+    smooth = grant.caps > market.of_smooth(fallback)
     own = fallback[market.menu_rows]
     resting = (grant.chosen == menus.base) & (own > 0) & (menus.tokens_of(menus.base) <= own)
     bought = (menus.label_of(grant.chosen) >= 0) | (menus.tokens_of(grant.chosen) > 0)
-    funded[market.menu_rows] = bought & ~resting
+    funded: Bool = market.of_both(smooth, bought & ~resting)
     return funded
 
 
 def allocation_of(problem: Problem, policy: str, grant: Grant, clearing: Clearing, bound: Bound) -> Allocation:
     """The public result of a grant, in the caller's order of queries. O(n)."""
     market, unit = problem.market, problem.unit
-    tokens = np.empty(len(market), dtype=np.int64)
-    tokens[market.smooth_rows] = grant.caps
-    tokens[market.menu_rows] = market.menus.tokens_of(grant.chosen)
-    labels = market.menus.label_of(grant.chosen)
+    tokens = market.of_both(grant.caps.astype(np.int64), market.menus.tokens_of(grant.chosen))
     choice = None
     if market.has_menus:
         choice = np.full(len(market), -1, dtype=np.int64)
-        choice[market.menu_rows] = labels
+        choice[market.menu_rows] = market.menus.label_of(grant.chosen)
     spent = float(int(tokens.sum())) if market.tariff.plain else spent_of(market, grant)
     margin = margin_of(market, grant, problem.deviations) if np.isfinite(problem.pool) else 0.0
     return Allocation(
@@ -324,7 +347,6 @@ def allocation_of(problem: Problem, policy: str, grant: Grant, clearing: Clearin
         deviation=deviation_of(market, grant) * unit,
         margin=margin * unit,
         status=clearing.status,
-        ids=problem.ids,
         choice=choice,
         policy=policy,
         _problem=problem,

@@ -17,12 +17,17 @@ import numpy as np
 from clear_alloc.curves import Array
 from clear_alloc.errors import PriceNotConverged
 
-__all__ = ["COARSE", "FINE", "Bracket", "falling_root"]
+__all__ = ["COARSE", "FINE", "ROUGH", "Bracket", "falling_root", "nearly_spent", "root_near"]
 
 FINE = 12  # mantissa bits dropped: neighbours on the grid differ by 2**-40 of their size
 COARSE = 24  # 2**-28: enough where whole tokens are settled afterwards
+ROUGH = 38  # 2**-14: a first look
 MAX_EVALUATIONS = 300
 _OCTAVE = 52
+_HARDLY = 1e-7
+_AROUND = np.array([-8.0, -2.0, -0.4, 0.0, 0.4, 2.0, 8.0])  # likely errors
+_CLOSING = np.array([-0.2, -0.02, -1e-3, -1e-6, 1e-6, 1e-3, 0.02, 0.2])  # widths of the bracket
+_BELOW = np.exp2([-60.0, -30.0, -15.0, -8.0, -4.0, -2.0, -1.0])
 _MANY_JUMPS = 16
 
 
@@ -63,6 +68,61 @@ def falling_root(
         search.cross_jumps(jumps)
     search.close_in()
     return Bracket(search.price(search.low), search.price(search.high), search.evaluations)
+
+
+def root_near(
+    f: Callable[[float], float], level: float, near: float, within: tuple[float, float], jumps: Array
+) -> Bracket | None:
+    """The bracket of `falling_root` on the fine grid, from a guess that is nearly right: two evaluations if it is.
+
+    None where `f` doesn't pass `level` `within` the two points.
+    """
+    search = _Search(f, level, _above(within[1], FINE), FINE)
+    search.low = _above(within[0], FINE)
+    if not within[0] < near < within[1]:
+        return None
+    search.gallop(near, 0.0)
+    if not search.bounded():
+        return None
+    search.cross_jumps(jumps)
+    search.close_in()
+    return Bracket(search.price(search.low), search.price(search.high), search.evaluations)
+
+
+def nearly_spent(f: Callable[[Array], Array], level: float, high: float, near: float, error: float) -> float:
+    """A point where the continuous falling `f` is at most `level`, and hardly less: _HARDLY of it.
+
+    f : asked for several rising points at once, which costs little more than one where each of them is a short sum.
+    f(0) > level >= f(high) must hold. near, error : a guess of the root and its likely relative error; 0 for none.
+    Regula falsi on a logarithmic scale, with points at both sides of the line's root that close in on it: three or
+    four calls.
+    """
+    low, f_low, f_high = 0.0, math.inf, -math.inf
+    points = near * np.exp(error * _AROUND) if 0.0 < near < high else high * _BELOW
+    for _ in range(MAX_EVALUATIONS):
+        points = points[(points > low) & (points < high)]
+        if not len(points):
+            middle = math.sqrt(low) * math.sqrt(high)
+            if not low < middle < high:
+                return high
+            points = np.array([middle])
+        values = f(points) - level
+        over = int(np.count_nonzero(values > 0.0))
+        if over:
+            low, f_low = float(points[over - 1]), float(values[over - 1])
+        if over < len(points):
+            high, f_high = float(points[over]), float(values[over])
+        if f_high >= -_HARDLY * level or high <= low * (1.0 + 1e-15):
+            return high
+        if low == 0.0:
+            points = high * _BELOW
+        elif f_high == -math.inf:
+            points = low + (high - low) * _BELOW
+        else:
+            width = math.log(high) - math.log(low)
+            root = math.log(low) + width * f_low / (f_low - f_high)
+            points = np.exp(root + width * _CLOSING)
+    raise PriceNotConverged(low, high, MAX_EVALUATIONS)
 
 
 def _above(x: float, drop: int) -> int:
@@ -119,7 +179,7 @@ class _Search:
             if first >= last:
                 break
             aim = (first + last) // 2
-            if last - first > _MANY_JUMPS and 2 * (last - first) <= before and self._bounded():
+            if last - first > _MANY_JUMPS and 2 * (last - first) <= before and self.bounded():
                 # Among many small jumps f is nearly smooth, so a straight line aims better than the middle.
                 line = int(np.searchsorted(points[first:last], self._between(self.f_low, self.f_high)))
                 aim = min(first + line, last - 1)
@@ -129,7 +189,7 @@ class _Search:
         if self.high - self.low > 1:
             self.probe(self.high - 1)
 
-    def _bounded(self) -> bool:
+    def bounded(self) -> bool:
         """Whether both ends have been evaluated at positive points."""
         return self.low > 0 and math.isfinite(self.f_low) and math.isfinite(self.f_high)
 
@@ -140,7 +200,7 @@ class _Search:
         stale = 1.0  # weight of the end that was kept twice in a row
         while self.high - self.low > 1:
             width = self.high - self.low
-            if slow >= 3 or not self._bounded():
+            if slow >= 3 or not self.bounded():
                 index, slow = (self.low + self.high) // 2, 0
             else:
                 low, high = (stale, 1.0) if kept < 0 else (1.0, stale)

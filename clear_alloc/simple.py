@@ -5,12 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from clear_alloc.curves import Array
-from clear_alloc.market import Index, Market, MenuSide
+from clear_alloc.curves.columns import nonzero_anywhere
+from clear_alloc.market import Index, Market, MenuSide, SmoothSide
 from clear_alloc.overrun import quick_margin
 from clear_alloc.plan import Grant, grant_of, spent_of
 from clear_alloc.roots import falling_root
 
-__all__ = ["grant_within", "proportional_grant", "uniform_grant"]
+__all__ = ["falls_short", "grant_within", "proportional_grant", "uniform_grant"]
+
+_SAMPLE = 4_096  # queries whose losses show that a split can't win
 
 
 def uniform_grant(market: Market, budget: float, multiple: float = 0.0) -> Grant:
@@ -24,6 +27,27 @@ def proportional_grant(market: Market, budget: float, multiple: float = 0.0) -> 
     return _in_shares(market, budget, share if share.any() else np.ones(len(market)), multiple)
 
 
+def falls_short(market: Market, budget: float, price: float, gap: float) -> bool:
+    """Whether both splits are surely worth less than a grant that is `gap` below the dual value at a price.
+
+    A cap that is not the best at the price takes what it loses from the dual value. Some queries' losses are enough
+    to know, where their caps can be told without everybody else's. O(sample), and O(n) for two sums.
+    """
+    if not market.tariff.plain or nonzero_anywhere(market.least) or len(market.menus):
+        return False
+    rows = np.arange(0, len(market), max(len(market) // _SAMPLE, 1))
+    side, emergence = market.smooth.rows(rows), market.curves.emergence
+    best = side.best_surplus(price)
+    for share, total, most in ((np.ones(len(rows)), float(len(market)), 1.0),
+                               (emergence[rows], float(emergence.sum()), float(emergence.max()))):  # fmt: skip
+        if total > 0.0:
+            limits = np.floor(share / most * (budget / (total / most)))
+            caps = _feasible(side, limits)
+            if not float((best - (side.curves.utility(caps) - price * caps)).sum()) > 2.0 * gap:
+                return False
+    return True
+
+
 def _in_shares(market: Market, budget: float, share: Array, multiple: float) -> Grant:
     """The largest scale at which whole caps of scale x share, as far as they are feasible, fit the budget."""
     share = share / share.max(initial=1e-300)  # shares near the smallest float would overflow the scale
@@ -31,7 +55,7 @@ def _in_shares(market: Market, budget: float, share: Array, multiple: float) -> 
     if market.tariff.plain:
         limits = np.floor(share * (budget / total)) if total > 0 else share
         # Rounding may lift a share to the next whole token; then, and under floors, the scale is searched for.
-        if not market.least.any() and limits.sum() <= budget:
+        if not nonzero_anywhere(market.least) and limits.sum() <= budget:
             return grant_within(market, limits)
 
     def granted(tokens_inverse: float) -> Grant:
@@ -59,9 +83,14 @@ def _in_shares(market: Market, budget: float, share: Array, multiple: float) -> 
 def grant_within(market: Market, limits: Array) -> Grant:
     """Each query gets its limit (token, whole) or less, where less is worth as much or more is not allowed. O(n)."""
     smooth = market.smooth
-    caps = np.clip(limits[market.smooth_rows], smooth.floor, smooth.last_whole)
-    caps = np.where(caps < smooth.least, smooth.floor, caps)
+    caps = _feasible(smooth, market.of_smooth(limits))
     return grant_of(market, caps, _best_option_within(market.menus, limits[market.menu_rows]))
+
+
+def _feasible(side: SmoothSide, limits: Array) -> Array:
+    """The largest feasible caps within limits (token, whole) that are worth more than less; the floor if none is."""
+    caps = np.clip(limits, side.floor, side.last_whole)
+    return np.where(caps < side.least, side.floor, caps)
 
 
 def _best_option_within(menus: MenuSide, limits: Array) -> Index:

@@ -9,12 +9,14 @@ import numpy as np
 from clear_alloc.between import convex_worth, with_one_between
 from clear_alloc.combine import Box, applied, best_combination, items_of
 from clear_alloc.core import improved_plans
+from clear_alloc.crowd import CROWD_FROM, clear_crowd
 from clear_alloc.dynamic import exact_grant, table_cells
 from clear_alloc.market import Market
-from clear_alloc.plan import Grant, fill, floors_of, greedy_plan, spent_of
-from clear_alloc.price import Clearing, clearing_price
+from clear_alloc.plan import Grant, fill, floors_of, grant_of, greedy_plan, spent_of
+from clear_alloc.price import Clearing, Status, cleared, clearing_price, everybodys_price
+from clear_alloc.quick import quick_grant
 from clear_alloc.result import Bound, bound_at, lowest
-from clear_alloc.simple import proportional_grant, uniform_grant
+from clear_alloc.simple import falls_short, proportional_grant, uniform_grant
 
 __all__ = ["EXACT_CELLS", "Solved", "certified", "roughly", "solve"]
 
@@ -22,7 +24,6 @@ EXACT_CELLS = 1e6  # up to this size the integer dynamic programme is as fast as
 _MOST_MENUS = 2_000  # queries; of more, what a better combination adds is not worth the search
 _MOST_SMOOTH = 32  # queries among which there are smooth curves, whose whole caps are then tried one by one
 _WORTH_A_SEARCH = 1e-7  # of the upper bound: a smaller gap is left as it is
-_FEW = 20_000  # queries; of more, single jumps don't count
 _ENOUGH = 1e-9  # of the upper bound: a grant this close to it is not improved
 _ROUNDING = 1e-12  # of the pool: what a sum of charges may be off by
 
@@ -37,7 +38,16 @@ class Solved(NamedTuple):
 
 def solve(market: Market, pool: float, near: float = 0.0) -> Solved:
     """Spend at most `pool` budget units, which the floors must fit. near : a guess of the price, 0 for none."""
-    clearing, bound = certified(market, pool, near)
+    if len(market) > CROWD_FROM and market.tariff.plain:
+        quick, clearing, bound = _of_crowd(market, pool, near)
+        if quick is not None:
+            return Solved(quick, clearing, bound)
+    else:
+        clearing, bound = certified(market, pool, near)
+    if clearing.status is Status.SLACK and not len(market.menus):
+        grant = _all_that_is_useful(market)
+        if spent_of(market, grant) <= pool:
+            return Solved(grant, clearing, bound)
     grant, own = _best(market, clearing, bound, pool)
     if spent_of(market, grant) > pool:  # by rounding: charges were summed in another order
         grant, _ = _best(market, clearing, bound, pool * (1.0 - _ROUNDING))
@@ -45,12 +55,35 @@ def solve(market: Market, pool: float, near: float = 0.0) -> Solved:
     return Solved(_combined(market, grant, bound, pool), clearing, bound)
 
 
+def _all_that_is_useful(market: Market) -> Grant:
+    """Everybody's largest useful whole cap: nothing is worth more."""
+    smooth = market.smooth
+    return grant_of(market, np.where(smooth.entry_price > 0.0, smooth.last_whole, smooth.floor), market.menus.base)
+
+
+def _of_crowd(market: Market, pool: float, near: float) -> tuple[Grant | None, Clearing, Bound]:
+    """Very many queries: what a few passes find, if it certifies itself and no even split can match it."""
+    found = clear_crowd(market, pool, near)
+    if found is None:
+        clearing = everybodys_price(market, pool, near)
+        return None, clearing, bound_at(market, clearing.price, pool)
+    clearing = cleared(found[0])
+    quick = quick_grant(market, clearing, found[1], pool)
+    if quick is None:
+        return None, clearing, bound_at(market, clearing.price, pool)
+    bound, grant = Bound(quick.dual_value, clearing.price, market), quick.grant
+    if grant.utility < (1.0 - _ENOUGH) * bound.value:
+        return None, clearing, bound
+    if not falls_short(market, pool, clearing.price, bound.value - grant.utility):
+        rivals = (uniform_grant(market, pool), proportional_grant(market, pool))
+        grant = max((grant, *rivals), key=lambda g: g.utility)
+    return grant, clearing, bound
+
+
 def certified(market: Market, pool: float, near: float = 0.0) -> tuple[Clearing, Bound]:
-    """The clearing price of a pool, and the lower of the dual values at both ends of its bracket. O(n) a pass."""
+    """The clearing price of a pool, and the dual value there, as low as it gets but for rounding. O(n) a pass."""
     clearing = clearing_price(market, pool, near)
-    # The ends are so close that they differ by a jump at most: of many queries one is nothing.
-    ends = (clearing.price, clearing.low) if len(market) <= _FEW else (clearing.price,)
-    return clearing, lowest(bound_at(market, price, pool) for price in ends)
+    return clearing, bound_at(market, clearing.price, pool)
 
 
 def roughly(market: Market, pool: float, near: float = 0.0) -> Grant:
@@ -110,8 +143,10 @@ def _repaired(market: Market, clearing: Clearing, pool: float, enough: float) ->
     if best.utility >= enough:
         return best
     best = with_one_between(market, plan, best, pool, clearing.price)
-    known = best.utility - convex_worth(market)
-    for rival in improved_plans(market, plan, clearing, pool, known):
+    extra = convex_worth(market)
+    for rival, bound in improved_plans(market, plan, clearing, pool, best.utility - extra):
+        if bound + extra <= best.utility:
+            break
         grant = fill(market, rival, pool, clearing.price)
         if grant is not None:
             grant = with_one_between(market, rival, grant, pool, clearing.price)

@@ -22,11 +22,9 @@ _DOMINANT = 0.2  # of the variance of a sum: with a term of more than that it is
 
 def moments_of(market: Market, grant: Grant) -> tuple[Array, Array]:
     """Variance and third central moment of what each query will cost in the end, (n,). O(n)."""
-    variance, third = np.empty(len(market)), np.zeros(len(market))
-    variance[market.smooth_rows] = market.smooth.charged.deviation(grant.caps) ** 2
-    variance[market.menu_rows] = market.menus.deviation_of(grant.chosen) ** 2
-    third[market.smooth_rows] = market.smooth.charged.third_moment(grant.caps)
-    return variance, third
+    charged, menus = market.smooth.charged, market.menus
+    variance = market.of_both(charged.deviation(grant.caps) ** 2, menus.deviation_of(grant.chosen) ** 2)
+    return variance, market.of_both(charged.third_moment(grant.caps), np.zeros(len(menus)))
 
 
 def margin_within(deviations: float, variance: Array, third: Array, largest: Array, room: Array) -> Array:
@@ -63,7 +61,7 @@ def upper_quantile(market: Market, grant: Grant, deviations: float, among: Bool 
     """
     side, chance = market.smooth, chance_of(deviations)
     summed = np.ones(len(market), dtype=bool) if among is None else among
-    rows = np.flatnonzero((side.charged.deviation(grant.caps) > 0.0) & summed[market.smooth_rows])
+    rows = np.flatnonzero((side.charged.deviation(grant.caps) > 0.0) & market.of_smooth(summed))
     if not 0 < len(rows) <= _FEW or chance < _LEAST_CHANCE:
         return None
     some, caps = side.rows(rows), grant.caps[rows]

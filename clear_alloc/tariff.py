@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -52,12 +52,15 @@ class Tariff(NamedTuple):
 
 
 def read_tariff(
-    accounting: object, rate: RatesLike | None, call: RatesLike | None, lengths: npt.NDArray[np.intp]
+    accounting: object,
+    rate: RatesLike | None,
+    call: RatesLike | None,
+    lengths: Callable[[], npt.NDArray[np.intp]],
 ) -> Tariff:
-    """Judge what caps are charged; `lengths` (n,): options of each query, 1 for a smooth curve. O(n)."""
+    """Judge what caps are charged; `lengths` gives (n,): options of each query, 1 for a smooth curve. O(n)."""
     charged = judged_accounting(accounting)
-    rates = None if rate is None else _read("rate", rate, lengths)
-    calls = None if call is None else _read("call", call, lengths)
+    rates = None if rate is None else _read("rate", rate, lengths())
+    calls = None if call is None else _read("call", call, lengths())
     if calls is not None and not np.nan_to_num(calls).any():
         calls = None
     if rates is not None and calls is None:

@@ -7,12 +7,12 @@ import numpy as np
 from clear_alloc.curves import Array
 from clear_alloc.market import Index, SmoothSide
 
-__all__ = ["whole_tokens"]
+__all__ = ["NEARLY_WHOLE", "whole_tokens"]
 
 _EXCHANGES = 64  # single tokens moved from the cheapest loss to the best gain; usually none is needed
 _SACRIFICES = 16  # rounds; one is enough unless the steep curves differ
 _ROUNDS = 6  # of single tokens of different charges; what they leave goes to one cap
-_NEARLY_WHOLE = 1e-9  # a cap this close below a whole number is that number
+NEARLY_WHOLE = 1e-9  # a cap this close below a whole number is that number
 
 
 def whole_tokens(side: SmoothSide, caps: Array, pool: float) -> Array:
@@ -22,7 +22,7 @@ def whole_tokens(side: SmoothSide, caps: Array, pool: float) -> Array:
     On the concave branch the result is the integer optimum up to `_EXCHANGES` exchanges. O(n) per round; there is
     one round unless the queries saturate.
     """
-    whole = np.maximum(np.floor(caps + _NEARLY_WHOLE), side.least)
+    whole = np.maximum(np.floor(caps + NEARLY_WHOLE), side.least)
     if not side.charged.plain:
         return _filled(side, whole, pool)
     left = int(pool) - int(whole.astype(np.int64).sum())  # near 2**53 tokens a sum of floats may be one too low

@@ -211,16 +211,21 @@ def markets(draw, records=None, most=5, copies=4):
 
 
 @contextmanager
-def repair_only():
-    """Small cases without the integer dynamic programme, so that they test the repair."""
-    module = sys.modules["clear_alloc.solve"]
-    kept, module.EXACT_CELLS = module.EXACT_CELLS, 0.0
+def patched(module, name, value):
+    """Another value for a module's name, also within a hypothesis test, where fixtures are shared by examples."""
+    kept = getattr(module, name)
+    setattr(module, name, value)
     try:
         yield
     finally:
-        module.EXACT_CELLS = kept
+        setattr(module, name, kept)
 
 
-def market_of(curves, floors=0, ceilings=2.0**53, **terms):
+def repair_only():
+    """Small cases without the integer dynamic programme, so that they test the repair."""
+    return patched(sys.modules["clear_alloc.solve"], "EXACT_CELLS", 0.0)
+
+
+def market_of(curves, min_tokens=0, max_tokens=2.0**53, **terms):
     """The market of one call, as the solver sees it."""
-    return read_problem(curves, None, Terms(min_tokens=floors, max_tokens=ceilings, **terms)).market
+    return read_problem(curves, None, Terms(min_tokens=min_tokens, max_tokens=max_tokens, **terms)).market

@@ -67,7 +67,7 @@ def test_leftovers_go_to_the_one_use_where_they_are_worth_most():
 
 
 def test_leftovers_respect_ceilings_and_stop_where_nothing_is_gained():
-    market = own.market_of(ca.ShiftedSurge([0, 100], 50, 0.5), ceilings=40)
+    market = own.market_of(ca.ShiftedSurge([0, 100], 50, 0.5), max_tokens=40)
     grant = fill(market, Plan(np.array([True, False]), NONE), 1000, 1e-3)
     assert grant.caps.tolist() == [40, 0]
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 
 import clear_alloc as ca
+from clear_alloc.crowd import clear_crowd
 from clear_alloc.price import Status, clearing_price
 
 NO_CAP = 2.0**53
@@ -185,17 +186,20 @@ def test_a_sample_of_a_large_market_guides_the_search_and_changes_nothing(monkey
     columns = [own.column(one, 150, rng) for one in (own.FAMILIES if family == "mixed" else [family])]
     curves = ca.concatenate([*columns, columns[0][:60]])
     module = sys.modules["clear_alloc.price"]
+    found = 0
     for floor, budget in ((0, 20), (0, 9_000), (0, 60_000), (0, 200_000), (25, 60_000)):
         if floor and family in (own.MENU, "mixed"):
             continue
         plain = clearing_price(own.market_of(curves, floor), budget)
         with monkeypatch.context() as patch:
-            patch.setattr(module, "SAMPLE_FROM", 10)
-            for size, margin in ((64, 0.1), (3, 0.0), (3, 0.9)):
-                patch.setattr(module, "_SAMPLE", size)
-                patch.setattr(module, "_SAMPLE_MARGIN", margin)
+            patch.setattr(module, "CROWD_FROM", 10)
+            for size, doubts in ((4_000, (0.02, 0.2)), (64, (0.02, 0.2)), (3, (1e-6, 0.5)), (3, (0.9,))):
+                patch.setattr(sys.modules["clear_alloc.crowd"], "_SAMPLE", size)
+                patch.setattr(sys.modules["clear_alloc.crowd"], "_DOUBTS", doubts)
+                found += clear_crowd(own.market_of(curves, floor), budget) is not None
                 guided = clearing_price(own.market_of(curves, floor), budget)
                 assert (guided.price, guided.low, guided.status) == (plain.price, plain.low, plain.status)
+    assert found >= 6 or family in (own.MENU, "mixed")
 
 
 def test_the_options_chosen_at_a_price_are_those_that_demand_counts():

@@ -209,7 +209,13 @@ def test_a_price_is_one_number_or_one_per_option(name):
         both = ({name: given}, {name: [1.0, given]})
         good = bool(least <= value <= 2.0**53 or (name == "call" and value == 0.0))
         assert [admits(Query, {**row, **own}) for row, own in zip((SURGE, menu), both, strict=True)] == [good, good]
-        tariff = {"accounting": "reserved", "rate": None, "call": None, "lengths": np.ones(1, dtype=int), name: given}
+        tariff = {
+            "accounting": "reserved",
+            "rate": None,
+            "call": None,
+            "lengths": lambda: np.ones(1, dtype=int),
+            name: given,
+        }
         assert admits(read_tariff, tariff) is good
 
 

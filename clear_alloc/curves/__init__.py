@@ -1,6 +1,14 @@
 """Reasoning-utility curves: the value of a query's answer against the tokens that it may use."""
 
-from clear_alloc.curves.base import CEILING_SHORTFALL, Accounting, Curves, Smooth, judged_accounting, judged_price
+from clear_alloc.curves.base import (
+    CEILING_SHORTFALL,
+    Accounting,
+    Curves,
+    Rows,
+    Smooth,
+    judged_accounting,
+    judged_price,
+)
 from clear_alloc.curves.charged import Charged
 from clear_alloc.curves.columns import MAX_TOKENS, Array
 from clear_alloc.curves.cumulative_surge import CumulativeSurge
@@ -26,6 +34,7 @@ __all__ = [
     "Menu",
     "Mixed",
     "Residual",
+    "Rows",
     "ShiftedSurge",
     "Smooth",
     "Steps",

@@ -9,12 +9,13 @@ from typing import Any, ClassVar, Literal, Self, cast, get_args
 import numpy as np
 import numpy.typing as npt
 
-from clear_alloc.curves.columns import Array, at_least, broadcast
+from clear_alloc.curves.columns import Array, at_least, broadcast, picked
 from clear_alloc.errors import InvalidArgument, NotSupported
 
-__all__ = ["CEILING_SHORTFALL", "Accounting", "Curves", "Smooth", "judged_accounting", "judged_price"]
+__all__ = ["CEILING_SHORTFALL", "Accounting", "Curves", "Rows", "Smooth", "judged_accounting", "judged_price"]
 
 Accounting = Literal["reserved", "expected"]
+Rows = npt.NDArray[np.intp] | slice
 
 CEILING_SHORTFALL = 1e-9  # of the top: curves that never reach it are taken as flat from here on
 
@@ -46,8 +47,8 @@ class Curves(ABC):
     def __len__(self) -> int: ...
 
     @abstractmethod
-    def take(self, rows: npt.NDArray[np.intp]) -> Self:
-        """The curves at the given row numbers, in that order."""
+    def take(self, rows: Rows) -> Self:
+        """The curves at the given row numbers, in that order, or of a slice."""
 
     @abstractmethod
     def utility(self, tokens: npt.ArrayLike) -> Array:
@@ -147,9 +148,9 @@ class Smooth(Curves):
     def _columns(self) -> dict[str, Array]:
         return {name: getattr(self, name) for name in (*self.parameters, "weight")}
 
-    def take(self, rows: npt.NDArray[np.intp]) -> Self:
-        """The curves at the given row numbers, in that order; nothing is checked again. O(rows)."""
-        return self._of({name: array[rows] for name, array in self._columns().items()})
+    def take(self, rows: Rows) -> Self:
+        """The curves at the given row numbers, in that order, or of a slice; nothing is checked again. O(rows)."""
+        return self._of({name: picked(array, rows) for name, array in self._columns().items()})
 
     @classmethod
     def _of(cls, columns: Mapping[str, Array]) -> Self:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from clear_alloc.curves.base import Accounting, Smooth
-from clear_alloc.curves.columns import Array
+from clear_alloc.curves.base import Accounting, Rows, Smooth
+from clear_alloc.curves.columns import Array, picked
 
 __all__ = ["Charged"]
 
@@ -29,10 +29,12 @@ class Charged:
         self.curves, self.accounting, self.rate, self.call = curves, accounting, rate, call
         self.plain = accounting == "reserved" and rate is None and call is None
 
-    def rows(self, rows: npt.NDArray[np.intp]) -> Charged:
+    def rows(self, rows: Rows) -> Charged:
         """The same for some of the queries."""
-        rate, call = (None if column is None else column[rows] for column in (self.rate, self.call))
-        return Charged(self.curves[rows], self.accounting, rate, call)
+        if self.plain:
+            return Charged(self.curves.take(rows))
+        rate, call = (None if column is None else picked(column, rows) for column in (self.rate, self.call))
+        return Charged(self.curves.take(rows), self.accounting, rate, call)
 
     def charge(self, caps: Array) -> Array:
         """Budget units charged for a cap. O(n)."""

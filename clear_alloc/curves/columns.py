@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from clear_alloc.curves.arrow import numbers
 from clear_alloc.errors import InvalidArgument
 
 __all__ = [
@@ -18,8 +19,13 @@ __all__ = [
     "at_least",
     "broadcast",
     "column",
+    "is_repeated",
+    "nonzero_anywhere",
+    "of_repeated",
+    "picked",
     "positive",
     "probability",
+    "repeated",
     "resolvable",
     "scalar",
 ]
@@ -27,11 +33,18 @@ __all__ = [
 Array = npt.NDArray[np.float64]
 
 MAX_TOKENS = 2.0**53  # float64 counts whole tokens exactly up to here
+_LEAST_CHANCE = 5e-324  # the smallest float above 0
 MIN_SCALE = 1e-12  # tokens; a narrower curve is a unit mistake and would overflow its own slope
 
 
 def as_given(values: npt.ArrayLike) -> npt.NDArray[Any]:
-    """An array in which numbers beside a string are still numbers, so that errors can name the offender."""
+    """An array in which numbers beside a string are still numbers, so that errors can name the offender.
+
+    A column of Arrow, pyarrow's, polars' or another's, is read as `numbers` reads it.
+    """
+    lent = numbers("values", values)
+    if lent is not None:
+        return lent
     raw = np.asarray(values)
     return np.asarray(values, dtype=object) if raw.dtype.kind in "SUc" else raw
 
@@ -39,10 +52,8 @@ def as_given(values: npt.ArrayLike) -> npt.NDArray[Any]:
 def column(argument: str, values: npt.ArrayLike) -> Array:
     """`values` as a float64 array of one dimension (a scalar becomes shape (1,)), every entry finite."""
     try:
-        raw = as_given(values)
-        if raw.dtype.kind not in "biuf" and raw.size:
-            raw = np.array([_number(argument, i, v) for i, v in enumerate(raw.ravel())])
-        array = np.atleast_1d(raw.astype(np.float64))
+        lent = numbers(argument, values)
+        array = np.atleast_1d(_converted(argument, as_given(values))) if lent is None else lent
     except (TypeError, ValueError, OverflowError) as error:
         if isinstance(error, InvalidArgument):
             raise
@@ -55,6 +66,12 @@ def column(argument: str, values: npt.ArrayLike) -> Array:
         )
     check(argument, array, np.isfinite(array), "finite numbers", "remove or repair the row")
     return array
+
+
+def _converted(argument: str, raw: npt.NDArray[Any]) -> Array:
+    if raw.dtype.kind not in "biuf" and raw.size:
+        raw = np.array([_number(argument, i, v) for i, v in enumerate(raw.ravel())])
+    return raw.astype(np.float64)
 
 
 def _number(argument: str, row: int, value: object) -> float:
@@ -84,16 +101,24 @@ def check(argument: str, array: Array, good: npt.NDArray[np.bool_], allowed: str
         raise InvalidArgument(argument, array[row], allowed, remedy, row)
 
 
+def within(array: Array, least: float, most: float) -> bool:
+    """Whether every entry lies between the two, without a temporary; never so for nan."""
+    return not array.size or bool(array.min() >= least and array.max() <= most)
+
+
 def positive(argument: str, values: npt.ArrayLike, unit: str = "tokens") -> Array:
     """A column of scales: MIN_SCALE <= value <= MAX_TOKENS."""
     array = column(argument, values)
-    good = (array >= MIN_SCALE) & (array <= MAX_TOKENS)
-    check(argument, array, good, f"{MIN_SCALE:g} to 2**53 {unit}", "give the curve a positive scale")
+    if not within(array, MIN_SCALE, MAX_TOKENS):
+        good = (array >= MIN_SCALE) & (array <= MAX_TOKENS)
+        check(argument, array, good, f"{MIN_SCALE:g} to 2**53 {unit}", "give the curve a positive scale")
     return array
 
 
 def resolvable(width: Array, threshold: Array) -> None:
     """Refuse a width that rounding loses when it is added to its threshold: no cap would reach the top."""
+    if width.size and threshold.size and width.min() >= np.spacing(threshold.max()):
+        return
     if len(width) in (1, len(threshold)) or len(threshold) == 1:
         good = width >= np.spacing(threshold)
         seen = np.broadcast_to(width, good.shape)
@@ -104,16 +129,18 @@ def resolvable(width: Array, threshold: Array) -> None:
 def at_least(argument: str, values: npt.ArrayLike, least: float, unit: str) -> Array:
     """A column with least <= value <= MAX_TOKENS."""
     array = column(argument, values)
-    good = (array >= least) & (array <= MAX_TOKENS)
-    check(argument, array, good, f"{least:g} to 2**53 {unit}", "correct the value or drop the query")
+    if not within(array, least, MAX_TOKENS):
+        good = (array >= least) & (array <= MAX_TOKENS)
+        check(argument, array, good, f"{least:g} to 2**53 {unit}", "correct the value or drop the query")
     return array
 
 
 def probability(argument: str, values: npt.ArrayLike) -> Array:
     """A column of chances: 0 < value <= 1."""
     array = column(argument, values)
-    remedy = "leave a query that can't be solved out of the call, and put its worth into weight"
-    check(argument, array, (array > 0) & (array <= 1), "above 0 and at most 1 (times weight)", remedy)
+    if not within(array, _LEAST_CHANCE, 1.0):
+        remedy = "leave a query that can't be solved out of the call, and put its worth into weight"
+        check(argument, array, (array > 0) & (array <= 1), "above 0 and at most 1 (times weight)", remedy)
     return array
 
 
@@ -127,4 +154,39 @@ def broadcast(columns: Mapping[str, Array]) -> dict[str, Array]:
             raise InvalidArgument(
                 name, f"of length {length}", f"length {n} or a scalar", f"make the lengths match ({shown})"
             )
-    return {name: np.broadcast_to(array, n) for name, array in columns.items()}
+    return {name: repeated(array, n) for name, array in columns.items()}
+
+
+def repeated(array: npt.NDArray[Any], n: int) -> npt.NDArray[Any]:
+    """A column of length n or 1 as a read-only one of length n; what is repeated takes no memory."""
+    if len(array) == n:
+        shown = array[:]
+        shown.flags.writeable = False
+        return shown
+    shown = np.ndarray((n,), array.dtype, np.ascontiguousarray(array), 0, (0,))
+    shown.flags.writeable = False
+    return shown
+
+
+def is_repeated(array: npt.NDArray[Any]) -> bool:
+    """Whether a column is one value n times over."""
+    return len(array) == 1 or (array.strides == (0,) and len(array) > 0)
+
+
+def nonzero_anywhere(array: npt.NDArray[Any]) -> bool:
+    """Whether any entry differs from 0; of a repeated column at once."""
+    return bool((array[:1] if is_repeated(array) else array).any())
+
+
+def picked(array: npt.NDArray[Any], rows: npt.NDArray[np.intp] | slice) -> npt.NDArray[Any]:
+    """Some rows of a column; of a repeated one without a copy."""
+    if array.strides == (0,) and len(array) and not isinstance(rows, slice):
+        return np.ndarray((len(rows),), array.dtype, array[:1], 0, (0,))
+    return array[rows]
+
+
+def of_repeated(act: Callable[..., npt.NDArray[Any]], *columns: Array) -> npt.NDArray[Any]:
+    """An elementwise function of columns; of repeated ones it is asked for a single row."""
+    if len(columns[0]) > 1 and all(map(is_repeated, columns)):
+        return repeated(act(*(column[:1] for column in columns)), len(columns[0]))
+    return act(*columns)

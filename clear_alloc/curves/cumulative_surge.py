@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
+from clear_alloc.blocks import cached_property
 from clear_alloc.curves.columns import MAX_TOKENS, Array, at_least, positive, probability, resolvable
 from clear_alloc.curves.lambert import w_minus_one
 from clear_alloc.curves.residual import Arrival, central_third

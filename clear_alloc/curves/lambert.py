@@ -29,15 +29,29 @@ _GUESS = _first_guess()
 
 def w0(k: Array) -> Array:
     """Principal branch: the w in [0, 1] with w exp(w) = k, for k in [0, e]. Relative error below 1e-14; O(n)."""
-    u = np.sqrt(1.0 + np.e * k)
-    w = np.full_like(u, _GUESS[0])
-    for coefficient in _GUESS[1:]:
+    u = np.multiply(k, np.e)
+    u += 1.0
+    np.sqrt(u, out=u)
+    w = u * _GUESS[0]
+    w += _GUESS[1]
+    for coefficient in _GUESS[2:]:
         w *= u
         w += coefficient
     w *= k
-    e = np.exp(w)
-    residual = w * e - k
-    return w - residual / (e * (w + 1.0) - residual * (w + 2.0) / (2.0 * w + 2.0))
+    # Halley: w - r/(e^w (w + 1) - r (w + 2)/(2 w + 2)), r = w e^w - k, without a temporary that is not needed.
+    e = np.exp(w, out=u)
+    residual = w * e
+    residual -= k
+    above = w + 1.0
+    slope = above + 1.0
+    slope *= residual
+    slope /= above
+    slope *= -0.5
+    e *= above
+    slope += e
+    residual /= slope
+    w -= residual
+    return w
 
 
 @np.errstate(divide="ignore", invalid="ignore")  # 0/0 at the branch point, where the guess is exact

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import erfcx, log_ndtr, ndtr
 
+from clear_alloc.blocks import cached_property
 from clear_alloc.curves.columns import MAX_TOKENS, Array, check, column, positive, probability
 from clear_alloc.curves.residual import Arrival, central_third
 

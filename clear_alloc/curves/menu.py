@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from clear_alloc.curves.base import Accounting, Curves, judged_accounting, judged_price
+from clear_alloc.blocks import cached_property
+from clear_alloc.curves.base import Accounting, Curves, Rows, judged_accounting, judged_price
 from clear_alloc.curves.columns import MIN_SCALE, Array, as_given, at_least, check
 from clear_alloc.curves.envelope import Steps, envelope
 from clear_alloc.errors import InvalidArgument
@@ -83,7 +83,7 @@ class Menu(Curves):
     def __len__(self) -> int:
         return len(self.weight)
 
-    def take(self, rows: npt.NDArray[np.intp]) -> Self:
+    def take(self, rows: Rows) -> Self:
         """The menus at the given row numbers, in that order. O(rows x options)."""
         new = object.__new__(type(self))
         new.order, new.sorted_costs = self.order[rows], self.sorted_costs[rows]

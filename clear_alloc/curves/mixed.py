@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from clear_alloc.curves.base import Accounting, Curves, Smooth
+from clear_alloc.curves.base import Accounting, Curves, Rows, Smooth
 from clear_alloc.curves.columns import Array
 from clear_alloc.curves.cumulative_surge import CumulativeSurge
 from clear_alloc.curves.lognormal import LognormalArrival
@@ -20,8 +20,9 @@ __all__ = ["FAMILIES", "CurveRecord", "Mixed", "concatenate", "from_records"]
 
 FAMILIES: dict[str, Any] = {cls.family: cls for cls in (ShiftedSurge, CumulativeSurge, LognormalArrival, Menu)}
 
-Rows = npt.NDArray[np.intp]
-Piece = tuple[Any, Rows]  # curves of one family, and the rows of the whole column that they fill, in order
+Piece = tuple[
+    Any, npt.NDArray[np.intp]
+]  # curves of one family, and the rows of the whole column that they fill, in order
 
 
 class Mixed(Smooth):
@@ -45,6 +46,8 @@ class Mixed(Smooth):
 
     def take(self, rows: Rows) -> Any:
         """The curves at the given row numbers; of their own family where all rows belong to one."""
+        if isinstance(rows, slice):
+            rows = np.arange(len(self))[rows]
         piece_of = self._piece_of[rows]
         pieces = []
         for k, (curves, _) in enumerate(self.pieces):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from clear_alloc.curves.base import Accounting, Smooth, judged_accounting
+from clear_alloc.blocks import cached_property
+from clear_alloc.curves.base import Accounting, Rows, Smooth, judged_accounting
 from clear_alloc.curves.charged import Charged
 from clear_alloc.curves.columns import Array
 from clear_alloc.curves.tangent import steepest_chord
@@ -92,7 +92,7 @@ class Residual(Smooth):
         with np.errstate(divide="ignore"):
             return np.where(self._unfinished > 0.0, 1.0 / self._unfinished, 0.0)
 
-    def take(self, rows: npt.NDArray[np.intp]) -> Self:
+    def take(self, rows: Rows) -> Self:
         """The curves at the given row numbers, in that order."""
         return type(self)(self.whole.take(rows), self.spent[rows])
 

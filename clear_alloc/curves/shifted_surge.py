@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from clear_alloc.blocks import cached_property
 from clear_alloc.curves.columns import (
     MAX_TOKENS,
     Array,
@@ -100,14 +100,23 @@ class ShiftedSurge(Arrival):
 
     @cached_property
     def _root_ratio(self) -> Array:
-        # sqrt(threshold/width) of the two roots, since the quotient itself can overflow.
-        return np.sqrt(self.threshold) / np.sqrt(self.width)
+        # At most sqrt(MAX_TOKENS/MIN_SCALE), whose square is far from the largest float.
+        ratio = self.threshold / self.width
+        return np.sqrt(ratio, out=ratio)
+
+    @cached_property
+    def _root_sum(self) -> Array:
+        # sqrt(q^2 + 4) + q, of which both tangent quantities are made.
+        total = self._root_ratio * self._root_ratio
+        total += 4.0
+        np.sqrt(total, out=total)
+        total += self._root_ratio
+        return total
 
     @cached_property
     def _relative_break_even(self) -> Array:
         # x_t = (sqrt(T^2 + 4 T s) - T)/2 without its cancellation: x_t/s = 2 q/(sqrt(q^2 + 4) + q), q^2 = T/s.
-        q = self._root_ratio
-        return 2.0 * q / (np.hypot(q, 2.0) + q)
+        return 2.0 * self._root_ratio / self._root_sum
 
     @cached_property
     def break_even(self) -> Array:
@@ -122,14 +131,24 @@ class ShiftedSurge(Arrival):
     @cached_property
     def _reservation(self) -> Array:
         # U'(x_t) = (top/s)(1 - y) exp(1 - y) with 1 - y = y^2 s/T = 4/(sqrt(q^2 + 4) + q)^2: exact at T = 0 too.
-        q = self._root_ratio
-        steepness = 2.0 / (np.hypot(q, 2.0) + q)
-        return self.top * steepness * steepness / self.width * np.exp(1.0 - self._relative_break_even)
+        steepness = 2.0 / self._root_sum
+        slope = self.top * steepness
+        slope *= steepness
+        slope /= self.width
+        rest = 1.0 - self._relative_break_even
+        slope *= np.exp(rest, out=rest)
+        return slope
 
     def utility(self, tokens: npt.ArrayLike) -> Array:
         """Value of a cap; constant beyond threshold + width. O(n)."""
-        y = np.clip((np.asarray(tokens, dtype=np.float64) - self.threshold) / self.width, 0.0, 1.0)
-        return self.top * y * np.exp(1.0 - y)
+        y = np.asarray(tokens, dtype=np.float64) - self.threshold
+        y /= self.width
+        np.maximum(y, 0.0, out=y)
+        np.minimum(y, 1.0, out=y)
+        value = self.top * y
+        rest = np.subtract(1.0, y, out=y)
+        value *= np.exp(rest, out=rest)
+        return value
 
     def literal(self, tokens: npt.ArrayLike) -> Array:
         """The paper's own curve, which falls again beyond the peak; for plots and replication only."""
@@ -153,7 +172,11 @@ class ShiftedSurge(Arrival):
         """Threshold + s (1 - W0(price s/top)), token. O(n)."""
         # U'(x) = (top/s)(1 - y) exp(1 - y) = price.  With w = 1 - y:  w exp(w) = price s/top.
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            k = np.asarray(price, dtype=np.float64) * self.width / self.top
+            k = np.asarray(price, dtype=np.float64) * self.width
+            k /= self.top
         # Beyond e the stationary point lies below the threshold; a worthless curve (top 0) wants nothing.
-        k = np.where(k < np.e, k, np.e)
-        return self.threshold + self.width * (1.0 - w0(k))
+        rest = w0(np.fmin(k, np.e, out=k))
+        np.subtract(1.0, rest, out=rest)
+        rest *= self.width
+        rest += self.threshold
+        return rest

@@ -2,7 +2,7 @@
 
 from clear_alloc.files.atomic import replacing
 from clear_alloc.files.caps import read_caps, write_caps
-from clear_alloc.files.curve_file import CurveFile, read_curves, write_curves
+from clear_alloc.files.curve_file import CurveFile, curves_of_table, read_curves, write_curves
 from clear_alloc.files.formats import Pick, write_columns
 from clear_alloc.files.group_file import read_groups
 from clear_alloc.files.judged import json_objects, judge_rows, read_judged
@@ -15,6 +15,7 @@ __all__ = [
     "Refusals",
     "RolloutTable",
     "Skipped",
+    "curves_of_table",
     "json_objects",
     "judge_rows",
     "read_caps",

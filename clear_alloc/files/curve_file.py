@@ -11,13 +11,14 @@ import numpy.typing as npt
 
 from clear_alloc.curves import FAMILIES, MAX_TOKENS, Curves, ShiftedSurge, concatenate
 from clear_alloc.errors import BadRow, InvalidArgument
-from clear_alloc.files.formats import whole_or_none, write_columns
-from clear_alloc.files.judged import Judged, read_judged
+from clear_alloc.files.formats import table_in_memory, whole_or_none, write_columns
+from clear_alloc.files.judged import Judged, judge_table, read_judged
 from clear_alloc.files.names import check_ids, check_unique
+from clear_alloc.files.refusals import Refusals
 from clear_alloc.limits import whole_column
 from clear_alloc.schema import OPTIONAL, PARAMETERS, QueryRow
 
-__all__ = ["CurveFile", "read_curves", "write_curves"]
+__all__ = ["CurveFile", "curves_of_table", "read_curves", "write_curves"]
 
 Path = str | os.PathLike[str]
 Floats = npt.NDArray[np.float64]
@@ -93,7 +94,26 @@ def read_curves(path: Path) -> CurveFile:
         As `read_judged`; unknown columns, names that stand twice and a `rate` or `call` that some rows lack are
         refused.
     """
-    judged = read_judged(path, QueryRow)
+    return _curves_of(read_judged(path, QueryRow))
+
+
+def curves_of_table(table: object) -> CurveFile:
+    """Curves of a table in memory, with the columns and by the rules of a curves file: row 1 is its first.
+
+    table : of pyarrow, polars or pandas, anything that lends itself by `__arrow_c_stream__`, or a dict of columns.
+    NotSupported without pyarrow, other errors as of `read_curves`. O(n), in bulk.
+
+    >>> from clear_alloc.files import curves_of_table
+    >>> read = curves_of_table({"id": ["a", "b"], "family": ["lognormal"] * 2, "median": [600, 4000],
+    ...                         "spread": [0.5, 0.5], "solvability": [0.9, 0.6]})
+    >>> read.curves.median
+    array([ 600., 4000.])
+    """
+    source = "the table"
+    return _curves_of(judge_table(source, QueryRow, table_in_memory(source, table, QueryRow), Refusals()))
+
+
+def _curves_of(judged: Judged) -> CurveFile:
     check_unique(judged, "id")
     for name in _FOR_ALL_OR_NONE:
         _check_complete(judged, name)

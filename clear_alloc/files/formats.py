@@ -29,6 +29,7 @@ __all__ = [
     "format_of",
     "json_lines",
     "parquet_table",
+    "table_in_memory",
     "table_rows",
     "unfolded",
     "whole_or_none",
@@ -85,7 +86,7 @@ def table_rows(
         raise BadRow(str(path), number + 1, f"the text can't be read as CSV in UTF-8 ({error}); repair it") from error
 
 
-def check_header(path: Path, header: Sequence[str], model: type[BaseModel], pick: Pick | None = None) -> None:
+def check_header(path: Path | str, header: Sequence[str], model: type[BaseModel], pick: Pick | None = None) -> None:
     """`InvalidArgument` for a column that is missing, stands twice, or is unknown where that is forbidden."""
     if pick is not None:
         _check_picked(path, header, model, pick)
@@ -102,7 +103,7 @@ def check_header(path: Path, header: Sequence[str], model: type[BaseModel], pick
         raise InvalidArgument(f"the header of {path}", list(header), f"at least {known_required(model)}", remedy)
 
 
-def _check_picked(path: Path, header: Sequence[str], model: type[BaseModel], pick: Pick) -> None:
+def _check_picked(path: Path | str, header: Sequence[str], model: type[BaseModel], pick: Pick) -> None:
     for ours, theirs in pick.items():
         if header.count(theirs) > 1:
             remedy = "rename or remove one of the columns"
@@ -170,6 +171,25 @@ def parquet_table(path: Path, model: type[BaseModel], pick: Pick | None = None) 
             raise
         remedy = f"write it again ({str(error).splitlines()[0]})"
         raise InvalidArgument(f"the content of {path}", "not Parquet", "a Parquet file", remedy) from error
+
+
+def table_in_memory(source: str, table: object, model: type[BaseModel]) -> Any:
+    """A pyarrow table of what is one, lends itself as one or is a mapping of columns; its columns are `model`'s."""
+    arrow = optional("pyarrow", "cli", "reading a table")
+    if hasattr(table, "reset_index"):  # pandas would lend its row labels as one more column
+        table = table.reset_index(drop=True)
+    try:
+        lent = hasattr(table, "__arrow_c_stream__")
+        found = arrow.RecordBatchReader.from_stream(table).read_all() if lent else arrow.table(table)
+    except (arrow.ArrowException, TypeError, ValueError, AttributeError) as error:
+        allowed, remedy = "a table of pyarrow, polars or pandas, or a dict of columns", "make one of them"
+        detail = str(error).splitlines()[0]
+        raise InvalidArgument(source, f"of type {type(table).__name__}", allowed, f"{remedy} ({detail})") from error
+    check_header(source, found.column_names, model)
+    # polars lends text as views, from which pyarrow can't take rows.
+    views = arrow.types.is_string_view
+    plain = [field.with_type(arrow.large_string()) if views(field.type) else field for field in found.schema]
+    return found.cast(arrow.schema(plain))
 
 
 def write_columns(path: str | os.PathLike[str], columns: Columns) -> None:

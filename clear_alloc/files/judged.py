@@ -26,7 +26,7 @@ from clear_alloc.files.formats import (
 from clear_alloc.files.refusals import Refusals
 from clear_alloc.schema import AMOUNTS, LISTS, TEXTS, Column, refusal, suspects
 
-__all__ = ["Judged", "json_objects", "judge_rows", "read_judged"]
+__all__ = ["Judged", "json_objects", "judge_rows", "judge_table", "read_judged"]
 
 
 class Judged(NamedTuple):
@@ -69,7 +69,7 @@ def read_judged(
     file, kind = Path(path), format_of(path)
     refuse = Refusals() if refuse is None else refuse
     if kind == PARQUET:
-        return _judge_table(file, model, refuse, pick)
+        return judge_table(file, model, parquet_table(file, model, pick), refuse)
     if kind == CSV:
         return judge_rows(file, model, table_rows(file, model, refuse, pick), refuse)
     return judge_rows(file, model, json_lines(file) if pick is None else _picked(file, refuse, pick), refuse)
@@ -131,8 +131,8 @@ def _array(name: str, values: list[Any]) -> npt.NDArray[Any]:
     return np.array(values, dtype=np.float64)
 
 
-def _judge_table(path: Path, model: type[BaseModel], refuse: Refusals, pick: Pick | None) -> Judged:
-    table = parquet_table(path, model, pick)
+def judge_table(source: str | os.PathLike[str], model: type[BaseModel], table: Any, refuse: Refusals) -> Judged:
+    """Judge a pyarrow table whose columns are fields of `model`, in bulk; rows in doubt one by one. O(n)."""
     columns = {name: _column(table.column(name)) for name in table.column_names}
     doubtful = np.flatnonzero(suspects(model, columns))
     kept = {
@@ -141,14 +141,14 @@ def _judge_table(path: Path, model: type[BaseModel], refuse: Refusals, pick: Pic
     }
     passed = np.ones(table.num_rows, dtype=bool)
     for place, cells in zip(doubtful.tolist(), _cells(table, doubtful), strict=True):
-        row = _judge(path, model, place + 1, cells, refuse)
+        row = _judge(source, model, place + 1, cells, refuse)
         passed[place] = row is not None
         for name, values in kept.items():
             values[place] = None if row is None else getattr(row, name)
     if passed.all():
-        return Judged(str(path), kept, range(1, table.num_rows + 1))
+        return Judged(str(source), kept, range(1, table.num_rows + 1))
     numbers: list[int] = (np.flatnonzero(passed) + 1).tolist()
-    return Judged(str(path), {name: values[passed] for name, values in kept.items()}, numbers)
+    return Judged(str(source), {name: values[passed] for name, values in kept.items()}, numbers)
 
 
 def _column(chunked: Any) -> Column:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from clear_alloc.blocks import cached_property
 from clear_alloc.errors import InvalidArgument
 from clear_alloc.fit.families import FAMILIES, MODELS, FittedCurves, curves_of, refusal
 from clear_alloc.fit.judgement import Judgement

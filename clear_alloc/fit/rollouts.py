@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from clear_alloc.blocks import cached_property
 from clear_alloc.errors import InvalidArgument
 
 __all__ = ["Array", "Ints", "Rollouts", "read_rollouts"]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from clear_alloc.blocks import cached_property
 from clear_alloc.curves import Array
 from clear_alloc.errors import BudgetTooSmall, InvalidArgument
 from clear_alloc.market import Market

@@ -1,0 +1,71 @@
+"""Long columns in blocks that stay in cache, spread over the cores; short ones at once.
+
+NumPy gives up the interpreter's lock inside its loops, so threads share the work. Every block is computed alone and
+the answers come back in order: how many threads there are never changes a result.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from clear_alloc.errors import InvalidArgument
+
+if TYPE_CHECKING or sys.version_info >= (3, 12):
+    from functools import cached_property
+else:
+
+    class cached_property:  # noqa: N801 - the name that it stands for
+        """As functools has it from 3.12 on; before, one lock for all instances makes threads wait for each other."""
+
+        def __init__(self, act: Callable[[Any], Any]):
+            self.act, self.__doc__ = act, act.__doc__
+
+        def __set_name__(self, owner: type, name: str) -> None:
+            self.name = name
+
+        def __get__(self, instance: Any, owner: type | None = None) -> Any:
+            if instance is None:
+                return self
+            value = instance.__dict__[self.name] = self.act(instance)
+            return value
+
+
+__all__ = ["BLOCK", "cached_property", "each", "each_block"]
+
+BLOCK = 65_536  # rows: a few columns of them fit in a core's cache, and the interpreter's own time is lost among them
+_MOST_THREADS = 8  # beyond this memory is the limit
+_VARIABLE = "CLEAR_ALLOC_THREADS"
+
+T = TypeVar("T")
+S = TypeVar("S")
+
+
+def each(act: Callable[[S], T], parts: Iterable[S]) -> list[T]:
+    """`act` of each part, in order; on several threads where there are several parts."""
+    listed = list(parts)
+    threads = min(_threads(), len(listed)) if len(listed) > 1 else 1
+    if threads == 1:
+        return [act(part) for part in listed]
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(threads, "clear_alloc") as pool:
+        return list(pool.map(act, listed))
+
+
+def each_block(act: Callable[[slice], T], n: int) -> list[T]:
+    """`act` of the slices that n rows fall into, in order."""
+    return each(act, [slice(first, min(first + BLOCK, n)) for first in range(0, n, BLOCK)])
+
+
+def _threads() -> int:
+    """CLEAR_ALLOC_THREADS, or the cores that this process may use, at most 8."""
+    asked = os.environ.get(_VARIABLE)
+    if not asked:
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return min(cores, _MOST_THREADS)
+    if not asked.isascii() or not asked.isdigit() or not int(asked):
+        raise InvalidArgument(_VARIABLE, asked, "a whole number of threads, >= 1", "set it to 1 for no threads")
+    return int(asked)

@@ -1,0 +1,195 @@
+"""So many queries that single ones hardly count: their clearing price in a handful of passes over those that matter.
+
+A sample tells the price to a percent. Who is funded beyond that doubt is gathered once, in blocks; who may or may not
+be is sorted by entry price. A few passes then tell how demand runs along the price, jump by jump, and two more show
+that the answer is right. It is the answer that a search over everybody gives.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from clear_alloc.blocks import each, each_block
+from clear_alloc.curves import Array
+from clear_alloc.curves.columns import nonzero_anywhere
+from clear_alloc.market import Index, Market, SmoothSide
+from clear_alloc.roots import ROUGH, Bracket, falling_root, root_near
+
+__all__ = ["CROWD_FROM", "Crowd", "clear_crowd"]
+
+CROWD_FROM = 20_000  # queries; from here on a sample finds the neighbourhood of the price
+_SAMPLE = 16_384
+_DOUBTS = (0.02, 0.2)  # of the sample's price: how far the price of all may be from it; the second if the first fails
+_PASSES = 3  # before the price is proven
+
+
+class Part(NamedTuple):
+    """Queries that stand together. rows : of the caller's order, rising."""
+
+    rows: Index
+    side: SmoothSide
+
+
+class Crowd:
+    """Smooth curves alone, for prices in (low, high).
+
+    sure : parts whose queries are funded at every such price. doubtful : the others that may be, in order of
+    falling entry price.
+    """
+
+    def __init__(self, market: Market, low: float, high: float, pool: float):
+        side = market.smooth
+        self.low, self.high = low, high
+        self._unit = 2.0 ** (math.frexp(max(pool, 1e-290))[1] - 53)
+        found = each_block(partial(_gathered, side, low, high), len(side))
+        self.sure = [part for part, _, _ in found if len(part.rows)]
+        rows, entry = (np.concatenate([f[k] for f in found]) for k in (1, 2))
+        order = np.argsort(-entry, kind="stable")
+        self.entry = entry[order]
+        self.doubtful = Part(rows[order], side.rows(rows[order]))
+        self.idle_charge = self._total_of_idle(side)
+
+    def _total_of_idle(self, side: SmoothSide) -> float:
+        """What the floors of all others are charged."""
+        if not nonzero_anywhere(side.floor):
+            return 0.0
+        charged = self._sum(side.floor_charge)
+        return charged - sum(self._sum(part.side.floor_charge) for part in (*self.sure, self.doubtful))
+
+    def _sum(self, charges: Array) -> float:
+        # In whole multiples of a power of two a sum up to twice the pool is exact, so that its order doesn't matter.
+        shift = 1.5 * 2.0**52 * self._unit
+        whole = charges + shift
+        whole -= shift
+        return float(whole.sum())
+
+    def sure_total(self, price: float) -> float:
+        """Budget units that those beyond doubt want, and the floors of the idle. O(n)."""
+        return self.idle_charge + sum(each(lambda part: self._sum(_charges(part.side, price)), self.sure))
+
+    def total(self, price: float) -> float:
+        """Budget units that all want at a price in (low, high). O(n)."""
+        funded, sides = self.funded_doubtful(price)
+        wanted = self._sum(_charges(sides, price))
+        idle = self._sum(self.doubtful.side.floor_charge[funded:])
+        return self.sure_total(price) + wanted + idle
+
+    def funded_doubtful(self, price: float) -> tuple[int, SmoothSide]:
+        """How many of the doubtful are funded at a price, and their curves."""
+        count = int(np.searchsorted(-self.entry, -price))
+        return count, self.doubtful.side.rows(slice(0, count))
+
+    def totals(self, price: float) -> Array:
+        """Total demand if the first 0, 1, 2, ... of the doubtful are funded, shape (doubtful + 1,). O(n)."""
+        side = self.doubtful.side
+        extra = _charges(side, price) - side.floor_charge
+        base = self.sure_total(price) + float(side.floor_charge.sum())
+        return base + np.concatenate([[0.0], np.cumsum(extra)])
+
+
+def _gathered(side: SmoothSide, low: float, high: float, block: slice) -> tuple[Part, Index, Array]:
+    """Of a block: who is funded beyond doubt, and the rows and entry prices of the doubtful."""
+    part = side.rows(block)
+    entry = part.entry_price
+    sure = (entry > high).nonzero()[0]
+    doubtful = ((entry > low) & (entry <= high)).nonzero()[0]
+    return Part(sure + block.start, part.rows(sure)), doubtful + block.start, entry[doubtful]
+
+
+def _charges(side: SmoothSide, price: float) -> Array:
+    return side.charge(side.wanted(price))
+
+
+def clear_crowd(market: Market, pool: float, near: float = 0.0) -> tuple[Bracket, Crowd] | None:
+    """The bracket of the clearing price, and the crowd around it; None where the sample misled, or tells nothing.
+
+    near : a guess of the price, 0 for none. O(n) per pass, six of them.
+    """
+    side = market.smooth
+    if len(market.menus):
+        return None
+    sample = side.rows(np.arange(0, len(side), max(len(side) // _SAMPLE, 1)))
+    guess = near or _sampled_price(sample, pool * len(sample) / len(side))
+    for doubt in _DOUBTS:
+        if guess <= 0.0:
+            return None
+        crowd = Crowd(market, guess * (1.0 - doubt), guess * (1.0 + doubt), pool)
+        price = _predicted(crowd, pool, guess, _elasticity(sample, guess, doubt))
+        bracket = root_near(crowd.total, pool, price, (crowd.low, crowd.high), crowd.entry[::-1])
+        if bracket is not None:
+            return bracket._replace(evaluations=bracket.evaluations + _PASSES), crowd
+        if near:
+            guess = _sampled_price(sample, pool * len(sample) / len(side))
+    return None
+
+
+def _sampled_price(sample: SmoothSide, share: float) -> float:
+    """The price at which the sample clears its share of the pool; 0.0 if that says nothing."""
+
+    def wanted(price: float) -> float:
+        return float(sample.charge(sample.demand(price)).sum())
+
+    high = float(sample.entry_price.max(initial=0.0))
+    if high <= 0.0 or not wanted(0.0) > share >= wanted(high):
+        return 0.0
+    return falling_root(wanted, share, high, np.sort(sample.entry_price[sample.jumps]), drop=ROUGH).high
+
+
+def _elasticity(sample: SmoothSide, price: float, step: float) -> float:
+    """By how many percent the funded want less where the price is one percent higher."""
+    some = sample.rows((sample.entry_price > price).nonzero()[0])
+    before, after = (float(_charges(some, p).sum()) for p in (price, price * (1.0 + step)))
+    return math.log(after / before) / math.log1p(step) if after > 0.0 < before else -1.0
+
+
+def _predicted(crowd: Crowd, pool: float, price: float, elasticity: float) -> float:
+    """Where demand passes the pool: log demand as a polynomial in log price, for each number of doubtful ones."""
+    places: list[float] = []
+    logs: list[Array] = []
+    for _ in range(_PASSES):
+        if not crowd.low < price < crowd.high:
+            return 0.0
+        totals = crowd.totals(price)
+        if not totals.min() > 0.0 or math.log(price) in places:
+            break
+        places.append(math.log(price))
+        logs.append(np.log(totals))
+        price = _crossing(places, logs, np.log(crowd.entry), math.log(pool), elasticity)
+    return price
+
+
+def _crossing(places: list[float], logs: list[Array], entry: Array, level: float, elasticity: float) -> float:
+    """The price at which the interpolated demand passes the level, jumps included."""
+    newton = _divided_differences(places, logs, elasticity)
+
+    def demand(at: Any, who: Any) -> Any:
+        value = newton[-1][who]
+        for place, coefficient in zip(reversed((places * 2)[: len(newton) - 1]), reversed(newton[:-1]), strict=True):
+            value = value * (at - place) + coefficient[who]
+        return value
+
+    # At its own entry price a query isn't funded yet: first the one at which too much is wanted already.
+    over = demand(entry, np.arange(len(entry))) > level
+    first = int(over.argmax()) if over.any() else len(entry)
+    low = entry[first] if first < len(entry) else -math.inf
+    high = entry[first - 1] if first else math.inf
+    at: float = places[-1]
+    for _ in range(20):
+        slope = (demand(at + 1e-6, first) - demand(at, first)) / 1e-6
+        at = at - (demand(at, first) - level) / slope if slope < 0.0 else at
+    return math.exp(min(max(at, low), high))
+
+
+def _divided_differences(places: list[float], logs: list[Array], elasticity: float) -> list[Array]:
+    """Newton's coefficients of the polynomials through the points; of one point, a line of this elasticity."""
+    table = list(logs)
+    for order in range(1, len(places)):
+        for k in range(len(places) - 1, order - 1, -1):
+            table[k] = (table[k] - table[k - 1]) / (places[k] - places[k - order])
+    if len(places) == 1:
+        table.append(np.full(len(logs[0]), elasticity))
+    return table
