@@ -92,8 +92,8 @@ def read_limits(
 ) -> Limits:
     """Judge and merge; InvalidArgument names the argument, the row and the value. O(n)."""
     if levels is None and max_tokens is None and _is_none(min_tokens) and _is_none(fallback):
-        none = repeated(np.zeros(1), n)
-        return Limits(none, none, none, repeated(_BOUNDLESS, n), _NOBODY, _NO_LEVELS, repeated(_NOT_LIFTED, n))
+        zero = repeated(np.zeros(1), n)
+        return Limits(zero, zero, zero, repeated(_BOUNDLESS, n), _NOBODY, _NO_LEVELS, repeated(_NOT_LIFTED, n))
     floor = whole_column("min_tokens", min_tokens, n)
     cap = whole_column("max_tokens", MAX_TOKENS if max_tokens is None else max_tokens, n)
     back = whole_column("fallback", fallback, n)

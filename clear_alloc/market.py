@@ -105,7 +105,8 @@ class SmoothSide:
     def _entry_prices(self) -> Array:
         """Steepest slope from (charge(floor), U(floor)) to a feasible cap."""
         if not self.charged.plain:
-            return steepest_chord(self.charged, self.floor, self.floor_value, self.start, self.stop)[0]
+            likely = self.charged.likely_run()
+            return steepest_chord(self.charged, self.floor, self.floor_value, self.start, self.stop, likely)[0]
         prices = self.curves.reservation_price()
         # The closed form holds for free queries whose break-even cap is allowed; the others are few.
         usual = self.curves.break_even

@@ -201,6 +201,11 @@ class Smooth(Curves):
         """Cap (token) from which the hazard falls: the utility is concave in its expected cost."""
         raise self._knows_no_lengths()
 
+    @property
+    def likely_run(self) -> Array | None:
+        """Cap near the one that is worth most per token expected to be burned, None where there is no guess."""
+        return None
+
     def hazard_stationary(self, price: npt.ArrayLike) -> Array:  # noqa: ARG002
         """Cap on the branch of falling hazard where it equals `price`, unbounded above. O(n)."""
         raise self._knows_no_lengths()

@@ -73,6 +73,10 @@ class Charged:
         worth = self.curves.efficiency(caps, self.accounting)
         return worth if self.rate is None else worth / self.rate
 
+    def likely_run(self) -> Array | None:
+        """Caps near those worth most per budget unit, where the family has a table of them."""
+        return self.curves.likely_run if self.accounting == "expected" else None
+
     def starts_with_a_call(self, floor: Array) -> npt.NDArray[np.bool_]:
         """Queries whose first token costs a call."""
         return np.zeros(len(floor), dtype=bool) if self.call is None else (self.call > 0) & (floor == 0)

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import erfcx, log_ndtr, ndtr
+from scipy.special import log_ndtr, ndtr
 
 from clear_alloc.blocks import cached_property
+from clear_alloc.curves.charged import Charged
 from clear_alloc.curves.columns import MAX_TOKENS, Array, check, column, positive, probability
+from clear_alloc.curves.hazard import FAR, inverse_mills, relative_hazard_peak, relative_hazard_root
 from clear_alloc.curves.residual import Arrival, central_third
+from clear_alloc.curves.tangent import steepest_chord
 
 __all__ = ["LognormalArrival"]
 
 _SQRT_2PI = np.sqrt(2.0 * np.pi)
-_CEILING = 5.997807  # Phi(z) = 1 - CEILING_SHORTFALL
+_CEILING = FAR
+_LEAST_Z, _MOST_LOG = -36.0, 700.0  # Phi is far from underflow above the one, exp from overflow below the other
 MAX_SPREAD = 20.0  # natural log; already a factor e^20 between a short and a usual answer
 
 
@@ -31,23 +36,14 @@ def relative_break_even(spread: Array) -> Array:
     return z
 
 
-def inverse_mills(z: Array) -> Array:
-    """phi(z)/(1 - Phi(z)): the hazard of a standard normal."""
-    ratio: Array = np.sqrt(2.0 / np.pi) / erfcx(z / np.sqrt(2.0))
-    return ratio
-
-
-def relative_hazard_peak(spread: Array) -> Array:
-    """The z at which the hazard is highest, at most _CEILING: m(z) - z = spread, m the inverse Mills ratio."""
-    # m(z) - z falls and is convex, and -spread lies left of the root: Newton's steps never pass it.
-    z = -spread
-    for _ in range(40):
-        m = inverse_mills(z)
-        raised = np.minimum(z + (m - z - spread) / (1.0 - m * (m - z)), _CEILING)
-        if not (raised > z + 1e-13 * (1.0 + np.abs(z))).any():
-            return raised
-        z = np.maximum(raised, z)
-    return z
+@cache
+def _best_ends() -> tuple[Array, Array]:
+    """Log spreads, and the z of the cap that is worth most per token expected to be burned, a function of them."""
+    spread = np.geomspace(1e-3, MAX_SPREAD, 768)
+    curves = LognormalArrival(1.0, spread, 1.0)
+    zero, start = np.zeros(len(spread)), curves.hazard_falls_from
+    _, end = steepest_chord(Charged(curves, "expected"), zero, zero, start, curves.ceiling)
+    return np.log(spread), np.log(end) / spread
 
 
 class LognormalArrival(Arrival):
@@ -141,24 +137,47 @@ class LognormalArrival(Arrival):
         """Median exp(spread z), z = -spread + sqrt(spread^2 - 2 log(price spread median sqrt(2 pi)/top)). O(n)."""
         # phi(z)/(spread b) = price/top with b = median exp(spread z) is quadratic in z; the larger root is concave.
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            scale = np.log(_SQRT_2PI * self.spread) + np.log(self.median) - np.log(self.top)
-            inside = self.spread**2 - 2.0 * (np.log(np.asarray(price, dtype=np.float64)) + scale)
+            asked = np.log(_SQRT_2PI * np.asarray(price, dtype=np.float64))
+            inside = self.spread * self.spread - 2.0 * (asked + self._log_scale)
             z = np.sqrt(np.where(inside > 0.0, inside, 0.0)) - self.spread
-            return self.median * np.exp(self.spread * z)
+            z *= self.spread
+            wanted = np.exp(z, out=z)
+            wanted *= self.median
+        return wanted
+
+    @cached_property
+    def _log_median(self) -> Array:
+        return np.log(self.median)
+
+    @cached_property
+    def _log_scale(self) -> Array:
+        with np.errstate(divide="ignore"):
+            scale: Array = np.log(self.spread) + self._log_median - np.log(self.top)
+        return scale
 
     def expected_cost(self, tokens: npt.ArrayLike) -> Array:
         """E min(length, cap) = median exp(spread^2/2) Phi(z - spread) + cap (1 - Phi(z)), token. O(n)."""
         caps = np.asarray(tokens, dtype=np.float64)
         z = self._z(caps)
-        ended = np.exp(np.log(self.median) + 0.5 * self.spread**2 + log_ndtr(z - self.spread))
-        return np.minimum(ended + caps * ndtr(-z), caps)
+        return np.minimum(self._ended(1.0, z) + caps * ndtr(-z), caps)
 
     def expected_square(self, tokens: npt.ArrayLike) -> Array:
         """E min(length, cap)^2, token^2. O(n)."""
         caps = np.asarray(tokens, dtype=np.float64)
         z = self._z(caps)
-        ended = np.exp(2.0 * np.log(self.median) + 2.0 * self.spread**2 + log_ndtr(z - 2.0 * self.spread))
-        return np.minimum(ended + caps * caps * ndtr(-z), caps * caps)
+        return np.minimum(self._ended(2.0, z) + caps * caps * ndtr(-z), caps * caps)
+
+    def _ended(self, power: float, z: Array, log_unit: Array | float = 0.0) -> Array:
+        """E (length/unit)^power over the completions that end before a cap."""
+        shifted = z - power * self.spread
+        log_whole = power * (self._log_median - log_unit) + 0.5 * (power * self.spread) ** 2
+        ended: Array = ndtr(shifted)
+        ended *= np.exp(np.minimum(log_whole, _MOST_LOG))
+        # Where a factor leaves the floats the product may not: logarithms keep it, several times slower.
+        extreme = (shifted < _LEAST_Z) | (log_whole > _MOST_LOG)
+        if extreme.any():
+            ended[extreme] = np.exp(np.broadcast_to(log_whole, extreme.shape)[extreme] + log_ndtr(shifted[extreme]))
+        return ended
 
     def third_moment(self, tokens: npt.ArrayLike) -> Array:
         """Third central moment of min(length, cap), token^3. O(n)."""
@@ -166,8 +185,8 @@ class LognormalArrival(Arrival):
         z = self._z(caps)
         # In units of the cap, so that the cubes of long caps keep their digits.
         log_unit = np.log(np.maximum(caps, 1e-300))
-        terms = (np.exp(k * (np.log(self.median) - log_unit) + 0.5 * (k * self.spread) ** 2
-                        + log_ndtr(z - k * self.spread)) + ndtr(-z) for k in (1.0, 2.0, 3.0))  # fmt: skip
+        later = ndtr(-z)
+        terms = (self._ended(k, z, log_unit) + later for k in (1.0, 2.0, 3.0))
         return central_third(*terms) * caps**3
 
     def hazard(self, tokens: npt.ArrayLike) -> Array:
@@ -181,33 +200,33 @@ class LognormalArrival(Arrival):
     def _relative_hazard_peak(self) -> Array:
         return relative_hazard_peak(self.spread)
 
+    @property
+    def likely_run(self) -> Array:
+        """Cap near the one that is worth most per token expected to be burned, from a table. O(n)."""
+        log_spread, best = _best_ends()
+        z = np.interp(np.log(self.spread), log_spread, best)
+        return np.minimum(self.median * np.exp(self.spread * z), self.ceiling)
+
     @cached_property
     def hazard_falls_from(self) -> Array:
         """Cap with the highest hazard, token; the ceiling where it rises all the way (spread below about 0.16)."""
         return np.minimum(self.median * np.exp(self.spread * self._relative_hazard_peak), self.ceiling)
 
     def hazard_stationary(self, price: npt.ArrayLike) -> Array:
-        """Cap beyond the peak of the hazard where it equals `price`, at most the ceiling. O(n) per step, 6 or so."""
-        # log m(z) - spread z = log(price spread median/top). Concave and falling beyond the peak, so that Newton's
-        # steps from the far end never pass the root.
+        """Cap beyond the peak of the hazard where it equals `price`, at most the ceiling. O(n)."""
+        # log m(z) - spread z = log(price spread median/top).
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             asked = np.log(np.asarray(price, dtype=np.float64))
-            target = asked + np.log(self.spread) + np.log(self.median) - np.log(self.top)
+            target = asked + self._log_scale
         target = np.where(np.isnan(target), np.inf, target)
-        z, first = np.broadcast_to(_CEILING, target.shape), self._relative_hazard_peak
-        for _ in range(60):
-            m = inverse_mills(z)
-            with np.errstate(divide="ignore", invalid="ignore"):
-                excess = np.log(m) - self.spread * z - target
-                lowered = z - np.where(excess < 0.0, excess / (m - z - self.spread), 0.0)
-            lowered = np.where(lowered > first, lowered, first)
-            moved = (lowered < z - 1e-13 * (1.0 + np.abs(z))).any()
-            z = np.minimum(lowered, z)
-            if not moved:
-                break
-        wanted: Array = np.minimum(self.median * np.exp(self.spread * z), self.ceiling)
-        return wanted
+        z = relative_hazard_root(target, self.spread, self._relative_hazard_peak)
+        z *= self.spread
+        wanted = np.exp(z, out=z)
+        wanted *= self.median
+        return np.minimum(wanted, self.ceiling, out=wanted)
 
     def _z(self, tokens: npt.ArrayLike) -> Array:
         with np.errstate(divide="ignore"):
-            return (np.log(np.asarray(tokens, dtype=np.float64)) - np.log(self.median)) / self.spread
+            z = np.log(np.asarray(tokens, dtype=np.float64)) - self._log_median
+        z /= self.spread
+        return z

@@ -43,7 +43,7 @@ class Arrival(Smooth):
     def _hazard_chord(self) -> Array:
         zero = np.zeros(len(self))
         start = np.minimum(self.hazard_falls_from, self.ceiling)
-        return steepest_chord(Charged(self, "expected"), zero, zero, start, self.ceiling)[0]
+        return steepest_chord(Charged(self, "expected"), zero, zero, start, self.ceiling, self.likely_run)[0]
 
     def running(self, tokens: npt.ArrayLike) -> Array:
         """Share of completions that burn more than `tokens`, right or wrong: both are taken as equally long. O(n)."""

@@ -12,11 +12,14 @@ __all__ = ["steepest_chord"]
 _STEPS = 60  # Dinkelbach's iteration is superlinear; about 8 are used
 
 
-def steepest_chord(side: Charged, origin: Array, value: Array, start: Array, stop: Array) -> tuple[Array, Array]:
+def steepest_chord(
+    side: Charged, origin: Array, value: Array, start: Array, stop: Array, likely: Array | None = None
+) -> tuple[Array, Array]:
     """Slope (value per budget unit) and end (token) of the steepest chord from (origin, value) to [start, stop].
 
     start : where the concave branch begins, at least the origin. Where the origin is on the branch already, the
-    slope is the marginal value there and the end the origin. O(n) per step, about 8 steps.
+    slope is the marginal value there and the end the origin. likely : a guess of the end, token.
+    O(n) per step, about 8 steps, 2 from a good guess.
     Dinkelbach 1967: the best cap at the slope of the last best cap is steeper still, until nothing moves.
     """
     slope, paid = np.zeros(len(stop)), side.charge(origin)
@@ -28,6 +31,9 @@ def steepest_chord(side: Charged, origin: Array, value: Array, start: Array, sto
 
     # From the better end: between those of a wide curve lie more magnitudes than there are steps.
     end = np.where(chord_to(start) > chord_to(stop), start, stop)
+    if likely is not None:
+        likely = np.clip(likely, start, stop)
+        end = np.where(chord_to(likely) > chord_to(end), likely, end)
     for _ in range(_STEPS):
         chord = chord_to(end)
         steeper = chord > slope
@@ -35,6 +41,12 @@ def steepest_chord(side: Charged, origin: Array, value: Array, start: Array, sto
             break
         slope = np.where(steeper, chord, slope)
         end = np.where(steeper, np.clip(side.on_branch(slope), start, stop), end)
+        if np.count_nonzero(steeper) < 0.5 * len(steeper):  # the others have converged
+            rows = steeper.nonzero()[0]
+            some = (column[rows] for column in (origin, value, start, stop, end))
+            slope[rows], end[rows] = steepest_chord(side.rows(rows), *some)
+            break
     bent = (origin >= start) & (stop > origin) & ~side.starts_with_a_call(origin)
     at_origin = np.where(bent, side.efficiency(origin), 0.0)
-    return np.maximum(slope, at_origin), np.where(bent, origin, end)
+    # A chord to a cap beside the origin is all rounding; the slope there is not.
+    return np.where(at_origin > 0.0, at_origin, slope), np.where(bent, origin, end)
