@@ -42,7 +42,7 @@ bench: $(BENCH)  ## compare policies on simulated streams and real rollouts, two
 	$(BIN)/python -m benchmarks run --quick
 	$(BIN)/python -m benchmarks report
 
-speed: $(LIGHT)  ## time allocate() by size, as ratios to np.sort in the same run
+speed: $(LIGHT)  ## time allocate() against np.sort and other solvers, a minute; nothing is written
 	$(BIN)/python -m benchmarks.speed
 
 clean:  ## remove what the targets made

@@ -23,15 +23,17 @@ __all__ = ["CROWD_FROM", "Crowd", "clear_crowd"]
 
 CROWD_FROM = 20_000  # queries; from here on a sample finds the neighbourhood of the price
 _SAMPLE = 16_384
+_COARSER = 8  # every so manieth of the sample finds its price roughly
 _DOUBTS = (0.02, 0.2)  # of the sample's price: how far the price of all may be from it; the second if the first fails
 _PASSES = 3  # before the price is proven
 
 
 class Part(NamedTuple):
-    """Queries that stand together. rows : of the caller's order, rising."""
+    """Queries that stand together. rows : of the caller's order. wanted : what they want at a price, if it is known."""
 
     rows: Index
     side: SmoothSide
+    wanted: Array | None = None
 
 
 class Crowd:
@@ -44,6 +46,7 @@ class Crowd:
     def __init__(self, market: Market, low: float, high: float, pool: float):
         side = market.smooth
         self.low, self.high = low, high
+        self._pool, self._known = pool, (-1.0, [np.empty(0)])
         self._unit = 2.0 ** (math.frexp(max(pool, 1e-290))[1] - 53)
         found = each_block(partial(_gathered, side, low, high), len(side))
         self.sure = [part for part, _, _ in found if len(part.rows)]
@@ -73,15 +76,24 @@ class Crowd:
 
     def total(self, price: float) -> float:
         """Budget units that all want at a price in (low, high). O(n)."""
-        funded, sides = self.funded_doubtful(price)
-        wanted = self._sum(_charges(sides, price))
-        idle = self._sum(self.doubtful.side.floor_charge[funded:])
-        return self.sure_total(price) + wanted + idle
+        parts = self.funded(price)
+        idle = self._sum(self.doubtful.side.floor_charge[len(parts[-1].rows) :])
+        asked = each(partial(self._asked, price), parts)
+        total = self.idle_charge + idle + sum(charge for charge, _ in asked)
+        if total <= self._pool:  # what the search ends at is the last of these: it needn't be asked for again
+            self._known = price, [wanted for _, wanted in asked]
+        return total
 
-    def funded_doubtful(self, price: float) -> tuple[int, SmoothSide]:
-        """How many of the doubtful are funded at a price, and their curves."""
+    def _asked(self, price: float, part: Part) -> tuple[float, Array]:
+        wanted = part.side.wanted(price)
+        return self._sum(part.side.charge(wanted)), wanted
+
+    def funded(self, price: float) -> list[Part]:
+        """Everybody who is funded at a price in (low, high), the doubtful in the last part."""
         count = int(np.searchsorted(-self.entry, -price))
-        return count, self.doubtful.side.rows(slice(0, count))
+        parts = [*self.sure, Part(self.doubtful.rows[:count], self.doubtful.side.rows(slice(0, count)))]
+        known, wanted = self._known
+        return parts if known != price else [part._replace(wanted=w) for part, w in zip(parts, wanted, strict=True)]
 
     def totals(self, price: float) -> Array:
         """Total demand if the first 0, 1, 2, ... of the doubtful are funded, shape (doubtful + 1,). O(n)."""
@@ -113,7 +125,8 @@ def clear_crowd(market: Market, pool: float, near: float = 0.0) -> tuple[Bracket
     if len(market.menus):
         return None
     sample = side.rows(np.arange(0, len(side), max(len(side) // _SAMPLE, 1)))
-    guess = near or _sampled_price(sample, pool * len(sample) / len(side))
+    share = pool / len(side)
+    guess = near or _sampled_price(sample, share)
     for doubt in _DOUBTS:
         if guess <= 0.0:
             return None
@@ -123,20 +136,28 @@ def clear_crowd(market: Market, pool: float, near: float = 0.0) -> tuple[Bracket
         if bracket is not None:
             return bracket._replace(evaluations=bracket.evaluations + _PASSES), crowd
         if near:
-            guess = _sampled_price(sample, pool * len(sample) / len(side))
+            guess = _sampled_price(sample, share)
     return None
 
 
 def _sampled_price(sample: SmoothSide, share: float) -> float:
-    """The price at which the sample clears its share of the pool; 0.0 if that says nothing."""
+    """The price at which the sample clears its share of the pool, per query; 0.0 if that says nothing."""
+    near = 0.0
+    for part in (sample.rows(np.arange(0, len(sample), _COARSER)), sample):
+        near = _cleared_by(part, share * len(part), near)
+        if near <= 0.0:
+            break
+    return near
 
+
+def _cleared_by(sample: SmoothSide, pool: float, near: float) -> float:
     def wanted(price: float) -> float:
         return float(sample.charge(sample.demand(price)).sum())
 
     high = float(sample.entry_price.max(initial=0.0))
-    if high <= 0.0 or not wanted(0.0) > share >= wanted(high):
+    if high <= 0.0 or not wanted(0.0) > pool >= wanted(high):
         return 0.0
-    return falling_root(wanted, share, high, np.sort(sample.entry_price[sample.jumps]), drop=ROUGH).high
+    return falling_root(wanted, pool, high, np.sort(sample.entry_price[sample.jumps]), near, 0.02, drop=ROUGH).high
 
 
 def _elasticity(sample: SmoothSide, price: float, step: float) -> float:

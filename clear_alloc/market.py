@@ -70,14 +70,19 @@ class SmoothSide:
 
     def _within_limits(self, caps: Array) -> Array:
         """Caps of at most MAX_TOKENS as the limits allow them."""
-        if is_repeated(self.high) and self.high[:1] >= MAX_TOKENS and is_repeated(self.least) and not self.least[:1]:
-            return caps
-        return np.maximum(np.minimum(caps, self.high), self.least)
+        return caps if self._unlimited else np.maximum(np.minimum(caps, self.high), self.least)
+
+    @cached_property
+    def _unlimited(self) -> bool:
+        """Whether every cap is allowed, seen without a look at every query."""
+        most, least = self.high, self.least
+        return is_repeated(most) and most[0] >= MAX_TOKENS and is_repeated(least) and not least[0]
 
     @cached_property
     def start(self) -> Array:
         """Where the concave branch begins, at least `least`, token."""
-        return np.clip(self.charged.curves.branch_start(self.charged.accounting), self.least, self.stop)
+        start = self.charged.curves.branch_start(self.charged.accounting)
+        return np.minimum(start, self.stop) if self._unlimited else np.clip(start, self.least, self.stop)
 
     @cached_property
     def floor_value(self) -> Array:
@@ -108,6 +113,8 @@ class SmoothSide:
             likely = self.charged.likely_run()
             return steepest_chord(self.charged, self.floor, self.floor_value, self.start, self.stop, likely)[0]
         prices = self.curves.reservation_price()
+        if self._unlimited:
+            return prices
         # The closed form holds for free queries whose break-even cap is allowed; the others are few.
         usual = self.curves.break_even
         other = ((self.floor > 0) | (usual > self.stop) | (usual < self.low)).nonzero()[0]

@@ -13,7 +13,7 @@ from clear_alloc.roots import falling_root
 
 __all__ = ["falls_short", "grant_within", "proportional_grant", "uniform_grant"]
 
-_SAMPLE = 4_096  # queries whose losses show that a split can't win
+_SAMPLE = 1_024  # queries whose losses show that a split can't win
 
 
 def uniform_grant(market: Market, budget: float, multiple: float = 0.0) -> Grant:

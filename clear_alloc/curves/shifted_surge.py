@@ -99,6 +99,11 @@ class ShiftedSurge(Arrival):
         return np.minimum(self.threshold + self.width, MAX_TOKENS)
 
     @cached_property
+    def _width_per_top(self) -> Array:
+        with np.errstate(divide="ignore", over="ignore"):
+            return self.width / self.top
+
+    @cached_property
     def _root_ratio(self) -> Array:
         # At most sqrt(MAX_TOKENS/MIN_SCALE), whose square is far from the largest float.
         ratio = self.threshold / self.width
@@ -171,9 +176,8 @@ class ShiftedSurge(Arrival):
     def stationary(self, price: npt.ArrayLike) -> Array:
         """Threshold + s (1 - W0(price s/top)), token. O(n)."""
         # U'(x) = (top/s)(1 - y) exp(1 - y) = price.  With w = 1 - y:  w exp(w) = price s/top.
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            k = np.asarray(price, dtype=np.float64) * self.width
-            k /= self.top
+        with np.errstate(invalid="ignore", over="ignore"):
+            k = np.asarray(price, dtype=np.float64) * self._width_per_top
         # Beyond e the stationary point lies below the threshold; a worthless curve (top 0) wants nothing.
         rest = w0(np.fmin(k, np.e, out=k))
         np.subtract(1.0, rest, out=rest)
