@@ -9,22 +9,24 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from clear_alloc.crowd import CROWD_FROM
 from clear_alloc.curves import Accounting, judged_price
 from clear_alloc.curves.columns import scalar
 from clear_alloc.errors import InvalidArgument
 from clear_alloc.market import Market
-from clear_alloc.overrun import held_within, margin_of, settled
+from clear_alloc.overrun import CLOSE, held_within, margin_of, settled
 from clear_alloc.plan import Grant, floors_of, grant_of, spent_of
 from clear_alloc.price import Clearing, Status
 from clear_alloc.problem import CurvesLike, Problem, Terms, read_problem
 from clear_alloc.result import Allocation, allocation_of, bound_at
-from clear_alloc.simple import proportional_grant, uniform_grant
-from clear_alloc.solve import certified, roughly, solve
+from clear_alloc.simple import falls_short, proportional_grant, uniform_grant
+from clear_alloc.solve import Solved, certified, roughly, solve
 from clear_alloc.tariff import RatesLike
 
 __all__ = ["allocate"]
 
 _DEAREST = 1e200  # value per budget unit; far beyond what any curve is worth, and much more would overflow
+_ROUNDS = 4  # allocations for a crowd, each nearer to its margin
 _MANY = 20_000  # queries; of more, the certain bound on their sum is far from what they burn
 
 
@@ -148,6 +150,10 @@ def _at_price(problem: Problem, price: float) -> Allocation:
 def _with_margin(problem: Problem, near: float) -> Allocation:
     """Expected accounting with a margin; the splits that need no price may keep a smaller one."""
     market, pool, deviations = problem.market, problem.pool, problem.deviations
+    if len(market) > CROWD_FROM:
+        solved = _crowd_with_margin(market, pool, deviations, near)
+        if solved is not None:
+            return allocation_of(problem, "allocate", *solved)
     rough = partial(roughly, market, near=near)
 
     def best(pool: float, multiple: float) -> Grant:
@@ -163,6 +169,23 @@ def _with_margin(problem: Problem, near: float) -> Allocation:
     grant = max(grants, key=lambda g: g.utility)
     clearing, bound = certified(market, pool - margin_of(market, grant, deviations), near)
     return allocation_of(problem, "allocate", grant, clearing, bound)
+
+
+def _crowd_with_margin(market: Market, pool: float, deviations: float, near: float) -> Solved | None:
+    """The same for very many queries, where no one moves the margin; None if one does, or an even split might win."""
+    own = pool
+    for _ in range(_ROUNDS):
+        grant, clearing, _ = solve(market, own, near)
+        margin = margin_of(market, grant, deviations)
+        left = pool - spent_of(market, grant) - margin
+        if 0.0 <= left <= 0.3 * CLOSE * margin:
+            clearing, bound = certified(market, pool - margin, clearing.price)
+            gap = bound.value + clearing.price * margin - grant.utility
+            if len(market.menus) or not falls_short(market, pool, clearing.price, gap):
+                return None
+            return Solved(grant, clearing, bound)
+        near, own = clearing.price, pool - margin * (1.0 + 0.1 * CLOSE)
+    return None
 
 
 def _reserved(market: Market, pool: float, deviations: float) -> Grant:

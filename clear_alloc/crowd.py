@@ -29,7 +29,7 @@ _PASSES = 3  # before the price is proven
 
 
 class Part(NamedTuple):
-    """Queries that stand together. rows : of the caller's order. wanted : what they want at a price, if it is known."""
+    """Queries that stand together. rows : of the caller's order. wanted : at a price, where that is known."""
 
     rows: Index
     side: SmoothSide

@@ -110,7 +110,7 @@ class SmoothSide:
     def _entry_prices(self) -> Array:
         """Steepest slope from (charge(floor), U(floor)) to a feasible cap."""
         if not self.charged.plain:
-            likely = self.charged.likely_run()
+            likely = None if nonzero_anywhere(self.floor) else self.charged.likely_run()
             return steepest_chord(self.charged, self.floor, self.floor_value, self.start, self.stop, likely)[0]
         prices = self.curves.reservation_price()
         if self._unlimited:
@@ -160,6 +160,29 @@ class SmoothSide:
             own = self.curves.utility(cap) - price * self.charge(cap)
             best, surplus = np.where(own > surplus, cap, best), np.maximum(own, surplus)
         return best, surplus
+
+    def totals(self, caps: Array, *asks: Callable[[Charged, Array], Array]) -> list[float]:
+        """Sums over all queries of what `asks` give for their caps, each 0 for a cap of 0. O(n), in blocks."""
+        return [
+            sum(column)
+            for column in self._of_capped(caps, lambda part, own: [float(ask(part, own).sum()) for ask in asks])
+        ]
+
+    def largest(self, caps: Array, ask: Callable[[Charged, Array], Array]) -> float:
+        """The largest of what `ask` gives for the caps, at least 0. O(n), in blocks."""
+        return max(self._of_capped(caps, lambda part, own: [float(ask(part, own).max(initial=0.0))])[0], default=0.0)
+
+    def _of_capped(self, caps: Array, act: Callable[[Charged, Array], list[float]]) -> list[tuple[float, ...]]:
+        """What `act` says of each block's queries that have a cap, answer by answer."""
+        if len(self) <= BLOCK:
+            return [(answer,) for answer in act(self.charged, caps)]
+
+        def of(block: slice) -> list[float]:
+            own = caps[block]
+            some = own.nonzero()[0]
+            return act(self.charged.rows(block).rows(some), own[some])
+
+        return list(zip(*each_block(of, len(self)), strict=True))
 
     def cap_within(self, charge: Array) -> Array:
         """The largest feasible whole cap charged no more than `charge`, the floor if none is. O(n)."""

@@ -6,25 +6,27 @@ from collections.abc import Callable
 
 import numpy as np
 
+from clear_alloc.curves import Charged
 from clear_alloc.errors import BudgetTooSmall
 from clear_alloc.market import Market
 from clear_alloc.plan import Grant, Plan, fill, floors_of, spent_of
-from clear_alloc.sums import margin_within, moments_of, upper_quantile
+from clear_alloc.sums import margin_within, upper_quantile
 
-__all__ = ["deviation_of", "held_within", "margin_of", "quick_margin", "settled"]
+__all__ = ["CLOSE", "deviation_of", "held_within", "margin_of", "quick_margin", "settled"]
 
 _ROUNDS = 4  # of measuring the margin anew; two are usual
 _TRIES = 4  # to find the pool that leaves room for it; one or two are usual
 _REFILLS = 10
 _LUMPY = 16  # queries; of fewer, single ones move the margin so much that others may have to be funded
-_CLOSE = 2e-3  # of the margin: less than that is not worth another round
+CLOSE = 2e-3  # of the margin: less than that is not worth another round
 
 
 def deviation_of(market: Market, grant: Grant) -> float:
     """Standard deviation of what a grant will cost in the end, budget units: queries are independent. O(n)."""
     if market.tariff.accounting == "reserved":
         return 0.0
-    return float(np.sqrt(moments_of(market, grant)[0].sum()))
+    (smooth,) = market.smooth.totals(grant.caps, Charged.variance)
+    return float(np.sqrt(smooth + (market.menus.deviation_of(grant.chosen) ** 2).sum()))
 
 
 def margin_of(market: Market, grant: Grant, deviations: float) -> float:
@@ -41,14 +43,17 @@ def margin_of(market: Market, grant: Grant, deviations: float) -> float:
 
 
 def _from_moments(market: Market, grant: Grant, deviations: float) -> float:
-    variance, third = moments_of(market, grant)
-    room = np.asarray(_room(market, grant))
-    return float(margin_within(deviations, variance.sum(), third.sum(), variance.max(initial=0.0), room))
+    smooth = market.smooth
+    caps, of_menus = grant.caps, market.menus.deviation_of(grant.chosen) ** 2
+    variance, third = smooth.totals(caps, Charged.variance, Charged.third_moment)
+    largest = max(smooth.largest(caps, Charged.variance), float(of_menus.max(initial=0.0)))
+    moments = (np.asarray(x) for x in (variance + of_menus.sum(), third, largest, _room(market, grant)))
+    return float(margin_within(deviations, *moments))
 
 
 def _room(market: Market, grant: Grant) -> float:
-    worst = market.smooth.charged.most(grant.caps).sum() + market.menus.most_of(grant.chosen).sum()
-    return float(worst - spent_of(market, grant))
+    (worst,) = market.smooth.totals(grant.caps, Charged.most)
+    return worst + float(market.menus.most_of(grant.chosen).sum()) - spent_of(market, grant)
 
 
 def quick_margin(market: Market, grant: Grant, multiple: float) -> float:
@@ -97,10 +102,10 @@ def settled(
         left = pool - spent_of(market, grant) - margin
         if left >= 0.0:
             best = max(best, grant, key=lambda g: g.utility)
-            if left <= _CLOSE * margin:
+            if left <= CLOSE * margin:
                 break
         # A hair more than is needed, or the last round would end just outside; more still if that keeps happening.
-        hair = 1.0 + 0.1 * _CLOSE if left >= 0.0 or best is floors else 1.0 + _CLOSE
+        hair = 1.0 + 0.1 * CLOSE if left >= 0.0 or best is floors else 1.0 + CLOSE
         multiple = hair * _multiple(market, grant, margin, deviations)
     return best
 
@@ -130,7 +135,7 @@ def held_within(
             best, low = max(best, grant, key=lambda g: g.utility), max(low, own)
         else:
             high = min(high, own)
-        if 0.0 <= left <= _CLOSE * needed or high - low <= _CLOSE * needed or (left >= 0.0 and own >= pool):
+        if 0.0 <= left <= CLOSE * needed or high - low <= CLOSE * needed or (left >= 0.0 and own >= pool):
             break
         # The margin moves by a small part of what the pool moves, unless single queries jump: then halve.
         own = pool - needed
@@ -158,9 +163,9 @@ def _refilled(market: Market, grant: Grant, pool: float, multiple: float) -> Gra
             low, best = own, rival
         else:
             high = own
-        if 0.0 <= left <= 0.1 * _CLOSE * needed or high - low <= 0.1 * _CLOSE * needed:
+        if 0.0 <= left <= 0.1 * CLOSE * needed or high - low <= 0.1 * CLOSE * needed:
             break
-        own = pool - needed * (1.0 + 0.01 * _CLOSE)
+        own = pool - needed * (1.0 + 0.01 * CLOSE)
         if not low < own < high:
             own = 0.5 * (low + high)
     return best

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from clear_alloc.curves import Array
+from clear_alloc.curves import Array, Charged
 from clear_alloc.market import Bool, Index, Market, SmoothSide
 from clear_alloc.price import Clearing
 from clear_alloc.roots import COARSE, falling_root, nearly_spent
@@ -120,7 +120,8 @@ def values_of(market: Market, grant: Grant) -> Array:
 
 def spent_of(market: Market, grant: Grant) -> float:
     """Budget units that a grant is charged. O(n)."""
-    return float(market.smooth.charge(grant.caps).sum() + market.menus.charge_of(grant.chosen).sum())
+    (smooth,) = market.smooth.totals(grant.caps, Charged.charge)
+    return smooth + float(market.menus.charge_of(grant.chosen).sum())
 
 
 def leftovers_spent(market: Market, grant: Grant, left: Callable[[Grant], Array]) -> Grant:

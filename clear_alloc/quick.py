@@ -17,9 +17,12 @@ from clear_alloc.curves.columns import nonzero_anywhere
 from clear_alloc.market import Bool, Index, Market, SmoothSide
 from clear_alloc.plan import Grant
 from clear_alloc.price import Clearing
+from clear_alloc.roots import COARSE, falling_root
 from clear_alloc.whole import NEARLY_WHOLE
 
 __all__ = ["Certified", "quick_grant"]
+
+_LIKELY = 1e-5  # of the price: what a jump's worth of tokens moves it by
 
 
 class Certified(NamedTuple):
@@ -30,37 +33,62 @@ class Certified(NamedTuple):
 
 
 class _Rounded(NamedTuple):
-    """Caps rounded down, what one more token would add to each, and sums: tokens, value and highest surplus."""
+    """Caps rounded down, what one more token would add to each and cost, and sums: charge, value, highest surplus."""
 
     rows: Index
     caps: Array
     gain: Array
-    spent: int
+    cost: Array | None
+    charge: float
     value: float
     surplus: float
 
 
 def quick_grant(market: Market, clearing: Clearing, crowd: Crowd, pool: float) -> Certified | None:
-    """Everybody who wants tokens at the price, in whole tokens; None where one token each doesn't spend the pool.
+    """Everybody who wants tokens at the price, in whole tokens; None where that doesn't fit the pool.
 
-    For reserved tokens that are charged as they are. O(n).
+    cost of `_Rounded` is None where tokens are charged as they are. O(n), and O(n log n) where they are not.
     """
-    price, side = clearing.price, market.smooth
-    rounded = each(lambda part: _rounded(part, price), crowd.funded(price))
+    price, side, parts = clearing.price, market.smooth, crowd.funded(clearing.price)
+    rounded = each(lambda part: _rounded(part, price), parts)
     idle_value, idle_charge = _sums_of_floors(side, rounded)
-    left = int(pool) - int(idle_charge) - sum(part.spent for part in rounded)
-    gain = np.concatenate([part.gain for part in rounded])
-    if not 0 <= left <= int(np.count_nonzero(gain > 0.0)):
-        return None
-    lucky = _largest(gain, left)
-    utility = idle_value + sum(part.value for part in rounded) + float((gain * lucky).sum())
-    caps = side.floor.copy() if nonzero_anywhere(side.floor) else np.zeros(len(side))
-    first = 0
-    for part in rounded:
-        caps[part.rows] = part.caps + lucky[first : first + len(part.caps)]
-        first += len(part.caps)
     bound = price * pool + sum(part.surplus for part in rounded) + idle_value - price * idle_charge
-    return Certified(Grant(caps, market.menus.base, utility), bound)
+    lucky = _lucky(market, rounded, pool - idle_charge)
+    if lucky is None:
+        parts = _with_leftovers(parts, price, pool - idle_charge)
+        rounded = each(lambda part: _rounded(part, price), parts)
+        lucky = _lucky(market, rounded, pool - idle_charge)
+    if lucky is None:
+        return None
+    value, caps, first = idle_value, side.floor.copy() if nonzero_anywhere(side.floor) else np.zeros(len(side)), 0
+    for part in rounded:
+        one_more = lucky[first : first + len(part.caps)]
+        caps[part.rows] = part.caps + one_more
+        value += part.value + float((part.gain * one_more).sum())
+        first += len(part.caps)
+    return Certified(Grant(caps, market.menus.base, value), bound)
+
+
+def _lucky(market: Market, rounded: list[_Rounded], pool: float) -> Bool | None:
+    """Who gets one more token; None where that leaves a part of the pool, or caps don't fit it."""
+    left = pool - sum(part.charge for part in rounded)
+    gain = np.concatenate([part.gain for part in rounded])
+    if market.tariff.plain:
+        return _largest(gain, int(left)) if 0.0 <= left <= np.count_nonzero(gain > 0.0) else None
+    cost = np.concatenate([part.cost for part in rounded if part.cost is not None])
+    return _best_buys(gain, cost, left) if 0.0 <= left < float(cost[gain > 0.0].sum()) else None
+
+
+def _with_leftovers(parts: list[Part], price: float, pool: float) -> list[Part]:
+    """The same queries, with what they want at the price at which they alone want the whole pool."""
+
+    def total(at: float) -> float:
+        return sum(each(lambda part: float(part.side.charge(part.side.wanted(at)).sum()), parts))
+
+    if total(0.0) <= pool:
+        return parts
+    own = falling_root(total, pool, price, near=price * (1.0 - _LIKELY), near_error=_LIKELY, drop=COARSE).high
+    return [part._replace(wanted=None if own == price else part.side.wanted(own)) for part in parts]
 
 
 def _largest(gain: Array, count: int) -> Bool:
@@ -74,6 +102,16 @@ def _largest(gain: Array, count: int) -> Bool:
     return marked
 
 
+def _best_buys(gain: Array, cost: Array, left: float) -> Bool:
+    """Marks what is worth most per budget unit, as far as `left` pays for it."""
+    worth = (gain > 0.0).nonzero()[0]
+    with np.errstate(divide="ignore"):
+        worth = worth[np.argsort(-gain[worth] / cost[worth])]
+    marked = np.zeros(len(gain), dtype=bool)
+    marked[worth[: int(np.searchsorted(np.cumsum(cost[worth]), left, side="right"))]] = True
+    return marked
+
+
 def _rounded(part: Part, price: float) -> _Rounded:
     side = part.side
     wanted = side.wanted(price) if part.wanted is None else part.wanted
@@ -81,12 +119,13 @@ def _rounded(part: Part, price: float) -> _Rounded:
     np.maximum(caps, side.least, out=caps)
     up = np.minimum(caps + 1.0, side.last_whole)
     value, more = side.curves.utility(caps), side.curves.utility(up)
+    charge, dearer = side.charge(caps), side.charge(up)
     # Of caps within a few tokens no whole one may be worth its price: then the floor is best.
-    surplus = np.maximum(value - price * caps, more - price * up)
-    np.maximum(surplus, side.floor_value - price * side.floor, out=surplus)
-    return _Rounded(
-        part.rows, caps, np.subtract(more, value, out=more), int(caps.sum()), float(value.sum()), float(surplus.sum())
-    )
+    surplus = np.maximum(value - price * charge, more - price * dearer)
+    np.maximum(surplus, side.floor_value - price * side.floor_charge, out=surplus)
+    cost = None if side.charged.plain else dearer - charge
+    gain = np.subtract(more, value, out=more)
+    return _Rounded(part.rows, caps, gain, cost, float(charge.sum()), float(value.sum()), float(surplus.sum()))
 
 
 def _sums_of_floors(side: SmoothSide, funded: list[_Rounded]) -> tuple[float, float]:
@@ -96,4 +135,4 @@ def _sums_of_floors(side: SmoothSide, funded: list[_Rounded]) -> tuple[float, fl
     idle = np.ones(len(side), dtype=bool)
     for part in funded:
         idle[part.rows] = False
-    return float(side.floor_value[idle].sum()), float(side.floor[idle].sum())
+    return float(side.floor_value[idle].sum()), float(side.floor_charge[idle].sum())

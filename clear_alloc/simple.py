@@ -13,7 +13,8 @@ from clear_alloc.roots import falling_root
 
 __all__ = ["falls_short", "grant_within", "proportional_grant", "uniform_grant"]
 
-_SAMPLE = 1_024  # queries whose losses show that a split can't win
+_SAMPLES = (1_024, 16_384)  # queries whose losses show that a split can't win; more, if few don't
+_STEP, _FARTHEST = 1.1, 1e20
 
 
 def uniform_grant(market: Market, budget: float, multiple: float = 0.0) -> Grant:
@@ -30,22 +31,41 @@ def proportional_grant(market: Market, budget: float, multiple: float = 0.0) -> 
 def falls_short(market: Market, budget: float, price: float, gap: float) -> bool:
     """Whether both splits are surely worth less than a grant that is `gap` below the dual value at a price.
 
-    A cap that is not the best at the price takes what it loses from the dual value. Some queries' losses are enough
-    to know, where their caps can be told without everybody else's. O(sample), and O(n) for two sums.
+    A cap that is not the best at the price takes what it loses from the dual value, so that some queries' losses are
+    enough to know. Smooth curves alone. O(sample), and O(n) for two sums.
     """
-    if not market.tariff.plain or nonzero_anywhere(market.least) or len(market.menus):
-        return False
-    rows = np.arange(0, len(market), max(len(market) // _SAMPLE, 1))
-    side, emergence = market.smooth.rows(rows), market.curves.emergence
+    emergence = market.curves.emergence
+    shares = [np.ones(1)] if not emergence.any() else [np.ones(1), emergence]
+    known = market.tariff.plain and not nonzero_anywhere(market.least)
+    return any(_all_fall_short(market, budget, price, gap, shares, known, sample) for sample in _SAMPLES)
+
+
+def _all_fall_short(
+    market: Market, budget: float, price: float, gap: float, shares: list[Array], known: bool, sample: int
+) -> bool:
+    """The same from so many queries. known : whether a split's caps follow from the budget alone."""
+    rows = np.arange(0, len(market), max(len(market) // sample, 1))
+    side = market.smooth.rows(rows)
     best = side.best_surplus(price)
-    for share, total, most in ((np.ones(len(rows)), float(len(market)), 1.0),
-                               (emergence[rows], float(emergence.sum()), float(emergence.max()))):  # fmt: skip
-        if total > 0.0:
-            limits = np.floor(share / most * (budget / (total / most)))
-            caps = _feasible(side, limits)
-            if not float((best - (side.curves.utility(caps) - price * caps)).sum()) > 2.0 * gap:
-                return False
+    for share in shares:
+        most, own = float(share.max()), share[rows] if len(share) > 1 else np.ones(len(rows))
+        total = float(share.sum()) / most * (len(market) if len(share) == 1 else 1)
+        scales = np.array([budget / total] * 2) if known else _scales(side, own / most)
+        caps = _feasible(side, np.floor(own / most * scales[:, None]))
+        value, charge = side.curves.utility(caps), side.charge(caps)
+        # Between two scales a split is worth no more than at the larger one, and charged no less than at the smaller.
+        lost = (best - (value[1:] - price * charge[:-1])).sum(axis=1)
+        if not lost.min() > 1.01 * gap:
+            return False
     return True
+
+
+def _scales(side: SmoothSide, share: Array) -> Array:
+    """From no token for anybody to everybody's last, in steps of a tenth."""
+    with np.errstate(divide="ignore", over="ignore"):
+        end = float(np.where(share > 0.0, side.last_whole / share, 0.0).max(initial=1.0))
+    steps = int(np.ceil(np.log(min(end, _FARTHEST)) / np.log(_STEP))) + 1
+    return np.concatenate([[0.0], _STEP ** np.arange(steps), [2.0 * end]])
 
 
 def _in_shares(market: Market, budget: float, share: Array, multiple: float) -> Grant:

@@ -25,6 +25,7 @@ _MOST_MENUS = 2_000  # queries; of more, what a better combination adds is not w
 _MOST_SMOOTH = 32  # queries among which there are smooth curves, whose whole caps are then tried one by one
 _WORTH_A_SEARCH = 1e-7  # of the upper bound: a smaller gap is left as it is
 _ENOUGH = 1e-9  # of the upper bound: a grant this close to it is not improved
+_ENOUGH_OF_CROWD = 1e-8  # the same for very many queries, where the rest takes many times as long
 _ROUNDING = 1e-12  # of the pool: what a sum of charges may be off by
 
 
@@ -38,7 +39,7 @@ class Solved(NamedTuple):
 
 def solve(market: Market, pool: float, near: float = 0.0) -> Solved:
     """Spend at most `pool` budget units, which the floors must fit. near : a guess of the price, 0 for none."""
-    if len(market) > CROWD_FROM and market.tariff.plain:
+    if len(market) > CROWD_FROM:
         quick, clearing, bound = _of_crowd(market, pool, near)
         if quick is not None:
             return Solved(quick, clearing, bound)
@@ -72,7 +73,7 @@ def _of_crowd(market: Market, pool: float, near: float) -> tuple[Grant | None, C
     if quick is None:
         return None, clearing, bound_at(market, clearing.price, pool)
     bound, grant = Bound(quick.dual_value, clearing.price, market), quick.grant
-    if grant.utility < (1.0 - _ENOUGH) * bound.value:
+    if grant.utility < (1.0 - _ENOUGH_OF_CROWD) * bound.value or spent_of(market, grant) > pool:
         return None, clearing, bound
     if not falls_short(market, pool, clearing.price, bound.value - grant.utility):
         rivals = (uniform_grant(market, pool), proportional_grant(market, pool))

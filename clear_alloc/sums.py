@@ -60,9 +60,11 @@ def upper_quantile(market: Market, grant: Grant, deviations: float, among: Bool 
     transforms; menus, of which only the deviation is known, as a normal term. O(n x grid).
     """
     side, chance = market.smooth, chance_of(deviations)
+    if chance < _LEAST_CHANCE or (among is None and _many_uncertain(side, grant.caps)):
+        return None
     summed = np.ones(len(market), dtype=bool) if among is None else among
     rows = np.flatnonzero((side.charged.deviation(grant.caps) > 0.0) & market.of_smooth(summed))
-    if not 0 < len(rows) <= _FEW or chance < _LEAST_CHANCE:
+    if not 0 < len(rows) <= _FEW:
         return None
     some, caps = side.rows(rows), grant.caps[rows]
     rate = np.ones(len(rows)) if some.charged.rate is None else some.charged.rate
@@ -86,6 +88,13 @@ def upper_quantile(market: Market, grant: Grant, deviations: float, among: Bool 
     place = int(np.searchsorted(below, 1.0 - chance))
     spent = charges_of(market, grant)[summed].sum()
     return float(spent - centre + place * step - shift)
+
+
+def _many_uncertain(side: SmoothSide, caps: Array) -> bool:
+    """Whether a few of those that have a cap are too many already."""
+    some = caps.nonzero()[0]
+    some = some[:: max(len(some) // (8 * _FEW), 1)]
+    return len(some) > _FEW and int(np.count_nonzero(side.rows(some).charged.deviation(caps[some]))) > _FEW
 
 
 def _masses(side: SmoothSide, caps: Array, rate: Array, step: float) -> Array:

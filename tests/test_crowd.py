@@ -151,10 +151,20 @@ def test_the_certificate_is_the_markets_own_dual_value(family, floor):
     assert ((made.grant.caps == floor) | (made.grant.caps >= market.smooth.least)).all()
 
 
-def test_a_pool_that_one_token_each_does_not_spend_is_left_to_the_plain_path():
-    market, pool, clearing, _ = settled()
+@pytest.mark.parametrize("accounting", ["reserved", "expected"])
+def test_leftovers_beyond_one_token_each_are_spent_at_one_lower_price(accounting):
+    """And caps that don't fit the pool are nobody's: the plain path takes over."""
+    market, pool, clearing, _ = settled(family=own.LOGNORMAL, accounting=accounting, overrun=0.5)
     _, found = clear_crowd(market, pool)
-    assert quick_grant(market, clearing, found, pool + 5_000.0) is None
+    more = quick_grant(market, clearing, found, 1.02 * pool // 1)
+    spent = market.smooth.charge(more.grant.caps).sum()
+    assert 1.02 * pool // 1 - 1.0 < spent <= 1.02 * pool // 1
+    assert more.dual_value == pytest.approx(market.dual_bound(clearing.price, 1.02 * pool // 1), rel=1e-13)
+    side, caps = market.smooth, more.grant.caps
+    inside = (caps > 1_000) & (caps > side.start + 2) & (caps < side.last_whole - 2)
+    marginal = side.charged.efficiency(caps)[inside]
+    assert inside.sum() > 1_000
+    assert np.quantile(marginal, 0.99) / np.quantile(marginal, 0.01) < 1.2
     assert quick_grant(market, clearing, found, pool - 5_000.0) is None
 
 

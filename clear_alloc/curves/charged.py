@@ -52,6 +52,12 @@ class Charged:
         spread = self.curves.deviation(caps)
         return spread if self.rate is None else spread * self.rate
 
+    def variance(self, caps: Array) -> Array:
+        """Variance of what a cap will turn out to cost, budget units^2. O(n)."""
+        spread = self.deviation(caps)
+        spread *= spread
+        return spread
+
     def third_moment(self, caps: Array) -> Array:
         """Third central moment of what a cap will turn out to cost, budget units^3. O(n)."""
         if self.accounting == "reserved":
@@ -75,7 +81,7 @@ class Charged:
 
     def likely_run(self) -> Array | None:
         """Caps near those worth most per budget unit, where the family has a table of them."""
-        return self.curves.likely_run if self.accounting == "expected" else None
+        return self.curves.likely_run if self.accounting == "expected" and self.call is None else None
 
     def starts_with_a_call(self, floor: Array) -> npt.NDArray[np.bool_]:
         """Queries whose first token costs a call."""

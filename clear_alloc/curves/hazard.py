@@ -15,7 +15,7 @@ from scipy.special import erfcx
 
 from clear_alloc.curves.columns import Array
 
-__all__ = ["FAR", "inverse_mills", "relative_hazard_peak", "relative_hazard_root"]
+__all__ = ["FAR", "OfSpread", "inverse_mills", "relative_hazard_peak", "relative_hazard_root"]
 
 Bool = npt.NDArray[np.bool_]
 FAR = 5.997807  # Phi(FAR) = 1 - CEILING_SHORTFALL: beyond it nothing is asked
@@ -49,14 +49,46 @@ def _table() -> _Table:
     return _Table(node, np.log(m), m - node, m * (m - node) - 1.0)
 
 
+class OfSpread:
+    """A smooth function of the spread alone, from values at evenly spaced logarithms of it; below them, the first."""
+
+    nodes: Array = np.geomspace(1e-3, 20.0, 1_024)
+    _first, _per_unit = float(np.log(nodes[0])), 1.0 / float(np.log(nodes[1] / nodes[0]))
+
+    def __init__(self, values: Array):
+        # Parabolas through neighbouring nodes.
+        self._value = values[1:-1]
+        self._slope, self._bend = (
+            0.5 * (values[2:] - values[:-2]),
+            0.5 * (values[2:] - 2.0 * values[1:-1] + values[:-2]),
+        )
+
+    def __call__(self, spread: Array) -> Array:
+        """The function, to about 1e-7 where it is smooth."""
+        at = (np.log(spread) - self._first) * self._per_unit - 1.0
+        np.clip(at, -1.0, len(self._value), out=at)
+        place = np.clip(np.rint(at), 0, len(self._value) - 1).astype(np.intp)
+        at -= place
+        value: Array = self._value.take(place) + at * (self._slope.take(place) + at * self._bend.take(place))
+        return value
+
+
+@cache
+def _peaks() -> OfSpread:
+    table, spread = _table(), OfSpread.nodes
+    return OfSpread(_peak_near(np.interp(spread, table.slope[::-1], table.node[::-1]), spread))
+
+
 def relative_hazard_peak(spread: Array) -> Array:
     """The z at which a log-normal's hazard is highest, at most FAR: m(z) - z = spread."""
-    table = _table()
-    z = np.interp(spread, table.slope[::-1], table.node[::-1])
-    for _ in range(40):  # two, from so near
+    return _peak_near(_peaks()(spread), spread)
+
+
+def _peak_near(z: Array, spread: Array) -> Array:
+    for _ in range(40):  # one or two, from so near
         m = inverse_mills(z)
         before, z = z, np.minimum(z + (m - z - spread) / (1.0 - m * (m - z)), FAR)
-        if not (np.abs(z - before) > 1e-7 * (1.0 + np.abs(z))).any():
+        if not (np.abs(z - before) > 1e-6 * (1.0 + np.abs(z))).any():
             break
     return z
 

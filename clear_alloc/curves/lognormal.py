@@ -12,7 +12,7 @@ from scipy.special import log_ndtr, ndtr
 from clear_alloc.blocks import cached_property
 from clear_alloc.curves.charged import Charged
 from clear_alloc.curves.columns import MAX_TOKENS, Array, check, column, positive, probability
-from clear_alloc.curves.hazard import FAR, inverse_mills, relative_hazard_peak, relative_hazard_root
+from clear_alloc.curves.hazard import FAR, OfSpread, inverse_mills, relative_hazard_peak, relative_hazard_root
 from clear_alloc.curves.residual import Arrival, central_third
 from clear_alloc.curves.tangent import steepest_chord
 
@@ -37,13 +37,13 @@ def relative_break_even(spread: Array) -> Array:
 
 
 @cache
-def _best_ends() -> tuple[Array, Array]:
-    """Log spreads, and the z of the cap that is worth most per token expected to be burned, a function of them."""
-    spread = np.geomspace(1e-3, MAX_SPREAD, 768)
+def _best_ends() -> OfSpread:
+    """The z of the cap that is worth most per token expected to be burned."""
+    spread = OfSpread.nodes
     curves = LognormalArrival(1.0, spread, 1.0)
     zero, start = np.zeros(len(spread)), curves.hazard_falls_from
     _, end = steepest_chord(Charged(curves, "expected"), zero, zero, start, curves.ceiling)
-    return np.log(spread), np.log(end) / spread
+    return OfSpread(np.log(end) / spread)
 
 
 class LognormalArrival(Arrival):
@@ -203,8 +203,7 @@ class LognormalArrival(Arrival):
     @property
     def likely_run(self) -> Array:
         """Cap near the one that is worth most per token expected to be burned, from a table. O(n)."""
-        log_spread, best = _best_ends()
-        z = np.interp(np.log(self.spread), log_spread, best)
+        z = _best_ends()(self.spread)
         return np.minimum(self.median * np.exp(self.spread * z), self.ceiling)
 
     @cached_property

@@ -9,6 +9,7 @@ from clear_alloc.curves.columns import Array
 
 __all__ = ["steepest_chord"]
 
+_ENOUGH = 1e-12  # of the slope: the next step would add the square of what this one added
 _STEPS = 60  # Dinkelbach's iteration is superlinear; about 8 are used
 
 
@@ -18,7 +19,7 @@ def steepest_chord(
     """Slope (value per budget unit) and end (token) of the steepest chord from (origin, value) to [start, stop].
 
     start : where the concave branch begins, at least the origin. Where the origin is on the branch already, the
-    slope is the marginal value there and the end the origin. likely : a guess of the end, token.
+    slope is the marginal value there and the end the origin. likely : a good guess of the end, token.
     O(n) per step, about 8 steps, 2 from a good guess.
     Dinkelbach 1967: the best cap at the slope of the last best cap is steeper still, until nothing moves.
     """
@@ -29,17 +30,15 @@ def steepest_chord(
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(run > 0, (side.curves.utility(cap) - value) / run, 0.0)
 
-    # From the better end: between those of a wide curve lie more magnitudes than there are steps.
-    end = np.where(chord_to(start) > chord_to(stop), start, stop)
     if likely is not None:
-        likely = np.clip(likely, start, stop)
-        end = np.where(chord_to(likely) > chord_to(end), likely, end)
+        end = np.clip(likely, start, stop)
+    else:  # from the better end: between those of a wide curve lie more magnitudes than there are steps
+        end = np.where(chord_to(start) > chord_to(stop), start, stop)
     for _ in range(_STEPS):
         chord = chord_to(end)
-        steeper = chord > slope
+        steeper, slope = chord > slope * (1.0 + _ENOUGH), np.maximum(chord, slope)
         if not steeper.any():
             break
-        slope = np.where(steeper, chord, slope)
         end = np.where(steeper, np.clip(side.on_branch(slope), start, stop), end)
         if np.count_nonzero(steeper) < 0.5 * len(steeper):  # the others have converged
             rows = steeper.nonzero()[0]
