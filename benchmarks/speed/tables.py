@@ -1,0 +1,176 @@
+"""The rows of each group as a table, the same on the screen and on the page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from benchmarks.speed.aims import Judged, peak, seconds, times
+from benchmarks.speed.rows import Row
+from benchmarks.speed.scaling import Growth
+from benchmarks.speed.timing import Quartiles, ratios
+from benchmarks.speed.words import seconds_words, series_words, significant, size_words
+from benchmarks.speed.workloads import FUNDED
+
+__all__ = ["NAMES", "Table", "aims_table", "growth_table", "stage_tables", "table_of"]
+
+FAINT = 0.005  # of the time: rooms that nowhere take more are one line
+OTHERS = "others"
+NAMES = {  # of what is measured beside ours
+    "sort": "np.sort",
+    "bisection": "bisection",
+    "slsqp": "SLSQP",
+    "milp": "HiGHS",
+    "contour": "price-contour",
+    "start": "no start",
+    "memory": "a tenth of the queries",
+    "import": "what it needs",
+}
+
+Column = tuple[str, Callable[[Row], str]]
+
+
+class Table(NamedTuple):
+    header: Sequence[str]
+    lines: list[Sequence[str]]
+
+
+def _quartiles(found: Quartiles | None) -> str:
+    return "-" if found is None else f"{significant(found.low)} to {significant(found.high)}"
+
+
+def _faster(row: Row) -> Quartiles | None:
+    return ratios(row.reference, row.ours)
+
+
+def _figure(name: str, shown: Callable[[float | None], str]) -> Callable[[Row], str]:
+    return lambda row: shown(row.figures.get(name))
+
+
+def _whether(value: float | None) -> str:
+    return "-" if value is None else "yes" if value else "no"
+
+
+def _utility(value: float | None) -> str:
+    return "-" if value is None else f"{value:.6f}" if value < 10.0 else significant(value)
+
+
+def _gap(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1e}"
+
+
+def _middle(found: Quartiles | None) -> str:
+    return times(None if found is None else found.median)
+
+
+def _queries(row: Row) -> str:
+    return f"{row.n:,} (funded)" if row.share == FUNDED else f"{row.n:,}"
+
+
+CURVES: Column = ("curves", series_words)
+QUERIES: Column = ("queries", _queries)
+ROUNDS: Column = ("rounds", lambda row: str(len(row.ours)))
+OURS: Column = ("ours", lambda row: seconds_words(seconds(row)))
+RATIO: tuple[Column, ...] = (
+    ("ratio", lambda row: times(row.ratio)),
+    ("quartiles", lambda row: _quartiles(ratios(row.ours, row.reference))),
+)
+FASTER: tuple[Column, ...] = (
+    ("theirs/ours", lambda row: _middle(_faster(row))),
+    ("quartiles", lambda row: _quartiles(_faster(row))),
+)
+GAP: Column = ("gap/utility", lambda row: _gap(row.gap))
+UTILITY: Column = ("utility, ours/theirs", _figure("utility", _utility))
+ENDED: Column = ("theirs ended well", _figure("ended", _whether))
+
+
+def _theirs(group: str) -> Column:
+    return NAMES[group], lambda row: seconds_words(_median(row.reference))
+
+
+def _median(values: Sequence[float]) -> float | None:
+    found = ratios(values, [1.0] * len(values))
+    return None if found is None else found.median
+
+
+COLUMNS: dict[str, tuple[Column, ...]] = {
+    "sort": (CURVES, QUERIES, OURS, _theirs("sort"), *RATIO, ROUNDS, GAP),
+    "bisection": (CURVES, QUERIES, OURS, _theirs("bisection"), *FASTER, ROUNDS, UTILITY, GAP),
+    "slsqp": (CURVES, QUERIES, OURS, _theirs("slsqp"), *FASTER, ROUNDS, UTILITY, ENDED, GAP),
+    "milp": (
+        *(CURVES, QUERIES, OURS, _theirs("milp"), *FASTER, ROUNDS, UTILITY, ENDED, GAP),
+        ("gap of HiGHS", _figure("left", _gap)),
+    ),
+    "contour": (CURVES, QUERIES, OURS, _theirs("contour"), *FASTER, ROUNDS, UTILITY, GAP),
+    "start": (
+        *(CURVES, QUERIES, ("with start", OURS[1]), _theirs("start"), *RATIO, ROUNDS),
+        ("same caps", _figure("same caps", _whether)),
+    ),
+    "memory": (
+        *(CURVES, QUERIES, ("before", _figure("before", size_words)), ("peak", lambda row: size_words(peak(row)))),
+        *(OURS, _theirs("memory"), *RATIO, ROUNDS),
+    ),
+    "import": (("module", lambda _: "clear_alloc"), OURS, _theirs("import"), *RATIO, ROUNDS),
+}
+
+
+def table_of(group: str, rows: Iterable[Row]) -> Table:
+    """A line per row of the group; where there are no times, the line says why."""
+    columns = COLUMNS[group]
+    names = [name for name, _ in columns]
+    lines = [[show(row) for _, show in columns] for row in rows if row.group == group]
+    reasons = [row.skipped or (row.error and "failed") or "" for row in rows if row.group == group]
+    first = names.index("with start" if group == "start" else "ours")
+    for line, reason in zip(lines, reasons, strict=True):
+        line[first] = reason or line[first]
+    return Table(names, list(lines))
+
+
+def stage_tables(rows: Iterable[Row]) -> list[tuple[str, Table]]:
+    """Per kind of curves: per cent of the time by room of the package, a column per size; then the whole time."""
+    kinds: dict[object, list[Row]] = {}
+    for row in rows:
+        if row.group == "stages" and row.shares:
+            kinds.setdefault(row.series, []).append(row)
+    return [(series_words(own[0]), _stages(own)) for own in kinds.values()]
+
+
+def _stages(rows: list[Row]) -> Table:
+    rooms = dict.fromkeys(room for row in rows for room in row.shares)
+    shown = [room for room in rooms if any(row.shares.get(room, 0.0) >= FAINT for row in rows)]
+    lines: list[Sequence[str]] = [[room, *(_percent(row.shares.get(room, 0.0)) for row in rows)] for room in shown]
+    rest = [sum(share for room, share in row.shares.items() if room not in shown) for row in rows]
+    lines.append([OTHERS, *map(_percent, rest)])
+    lines.append(["time of a call", *(seconds_words(seconds(row)) for row in rows)])
+    lines.append(["the same, profiled", *(seconds_words(row.figures.get("profiled")) for row in rows)])
+    return Table(["room", *(f"n = {row.n:,}" for row in rows)], lines)
+
+
+def _percent(share: float) -> str:
+    return f"{100.0 * share:.1f} %"
+
+
+def growth_table(found: Iterable[Growth]) -> Table:
+    """A line per kind of curves."""
+    lines = [
+        (
+            series_words(own.case),
+            f"{own.first:,} to {own.last:,}",
+            f"{own.exponent:.2f}",
+            f"{own.low:.2f} to {own.high:.2f}",
+        )
+        for own in found
+    ]
+    return Table(("curves", "queries", "exponent", "from size to size"), list(lines))
+
+
+def aims_table(found: Iterable[Judged]) -> Table:
+    """What was to be reached, what was, and whether that is enough."""
+    lines = []
+    for own in found:
+        aim, overrun = own.aim, "" if own.aim.overrun is None else f", overrun {own.aim.overrun:g}"
+        curves = f"{aim.family} {aim.accounting}{overrun}" if aim.family else "-"
+        limit = f"{'at least' if aim.at_least else 'at most'} {aim.shown(aim.limit)}"
+        met = own.why if own.met is None else "yes" if own.met else "**no**"
+        lines.append((aim.words, curves, limit, aim.shown(own.measured), met))
+    return Table(("aim", "curves", "limit", "measured", "met"), list(lines))
