@@ -10,9 +10,9 @@ Every query has a curve: the value of its answer against the tokens that it may 
 market between all curves and the budget. Units: tokens, value (1 = one right answer), price in value/token.
 """
 
+import typing as _typing
+
 from clear_alloc.allocate import allocate
-from clear_alloc.baselines import cutoff_plus_pad, exact, proportional, uniform
-from clear_alloc.choose import Choice, CrossFit, choose
 from clear_alloc.curves import (
     CumulativeSurge,
     Curves,
@@ -31,13 +31,18 @@ from clear_alloc.errors import (
     PriceNotConverged,
     TooLarge,
 )
-from clear_alloc.fit import FitReport, Fitted, LevelMenu, fit, menu_of_levels
-from clear_alloc.frontier import Frontier, frontier
-from clear_alloc.groups import Group, GroupedAllocation, allocate_groups
+from clear_alloc.later import load_later as _load_later
 from clear_alloc.price import Status
 from clear_alloc.result import Allocation, Reason
-from clear_alloc.schema import Query
 from clear_alloc.tariff import call_cost
+
+if _typing.TYPE_CHECKING:
+    from clear_alloc.baselines import cutoff_plus_pad, exact, proportional, uniform
+    from clear_alloc.choose import Choice, CrossFit, choose
+    from clear_alloc.fit import FitReport, Fitted, LevelMenu, fit, menu_of_levels
+    from clear_alloc.frontier import Frontier, frontier
+    from clear_alloc.groups import Group, GroupedAllocation, allocate_groups
+    from clear_alloc.schema import Query
 
 __version__ = "0.1.0"
 
@@ -80,3 +85,16 @@ __all__ = [
     "proportional",
     "uniform",
 ]
+
+# What serving code seldom needs would take half of the time of an import.
+__getattr__ = _load_later(
+    __name__,
+    {
+        "baselines": ("cutoff_plus_pad", "exact", "proportional", "uniform"),
+        "choose": ("Choice", "CrossFit", "choose"),
+        "fit": ("FitReport", "Fitted", "LevelMenu", "fit", "menu_of_levels"),
+        "frontier": ("Frontier", "frontier"),
+        "groups": ("Group", "GroupedAllocation", "allocate_groups"),
+        "schema": ("Query",),
+    },
+)

@@ -18,7 +18,7 @@ PACKAGE = Path(ca.__file__).parent
 ORDER = [
     ["errors"],
     ["extras"],
-    ["blocks"],
+    ["blocks", "later"],
     ["curves"],
     ["fit", "roots"],
     ["folds", "limits", "tariff"],
@@ -141,6 +141,31 @@ def test_importing_the_package_loads_nothing_heavy():
     loaded = set(shown.stdout.split())
     assert "numpy" in loaded
     assert not loaded & set(HEAVY)
+
+
+@pytest.mark.parametrize(
+    "first", ["clear_alloc", "clear_alloc.fit.lengths", "clear_alloc.frontier", "clear_alloc.cli"]
+)
+def test_a_room_never_hides_the_function_of_its_name(first):
+    code = (
+        f"import {first}, types, clear_alloc as ca; "
+        "assert all(not isinstance(getattr(ca, name), types.ModuleType) for name in ca.__all__), first; "
+        "assert set(ca.__all__) <= set(dir(ca)); from clear_alloc.fit import fit; assert fit is ca.fit"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=60)
+
+
+def test_serving_code_does_not_load_what_it_seldom_needs():
+    code = (
+        "import sys, clear_alloc as ca; ca.allocate(ca.ShiftedSurge(10, 5, 0.5), 20); "
+        "assert not {'pydantic', 'clear_alloc.fit', 'clear_alloc.groups'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=60)
+
+
+def test_a_name_that_is_not_there_is_an_ordinary_error():
+    with pytest.raises(AttributeError, match="no attribute 'allocat'"):
+        _ = ca.allocat
 
 
 @pytest.mark.parametrize("name", ca.__all__)
