@@ -63,9 +63,9 @@ def improved_plans(
     settled = _settled(choices, row, known)
     if settled is None:
         return []
-    fixed, choices, row, sure = settled
-    plan, before = _applied(plan, fixed, [choice.decision[0] for choice in fixed]), plan
-    decisions, bounds = _search(choices, row, budget - least - sure, known)
+    fixed, choices, row = settled
+    plan, before = _applied(plan, fixed.choices, fixed.decisions), plan
+    decisions, bounds = _search(choices, row, budget - least - fixed.least, known)
     found = list(zip(decisions.tolist(), bounds.tolist(), strict=True))
     if (plan.funded == before.funded).all() and (plan.chosen == before.chosen).all():
         now = [_decision(plan, choice) for choice in choices]
@@ -149,29 +149,34 @@ def _rest(market: Market, plan: Plan, prices: Array, budget: float, choices: lis
     return row, float(fixed_cost + side.charge(side.start).sum())
 
 
-def _settled(
-    choices: list[_Choice], row: Array, known: float
-) -> tuple[list[_Choice], list[_Choice], Array, float] | None:
-    """What can be told of each choice alone: those with one decision left, the open ones, the row and the least cost.
+class _Fixed(NamedTuple):
+    """Choices with one decision left, and what those cost at least, together."""
+
+    choices: list[_Choice]
+    decisions: list[int]
+    least: float
+
+
+def _settled(choices: list[_Choice], row: Array, known: float) -> tuple[_Fixed, list[_Choice], Array] | None:
+    """What can be told of each choice alone: the fixed ones, the open ones, and the row with the fixed ones in it.
 
     A decision is out if even with everybody else unrestricted it can't exceed `known`. None where nothing is left.
     """
-    sizes = [len(choice.least) for choice in choices]
-    owner = np.repeat(np.arange(len(choices)), sizes)
-    surplus = np.concatenate([choice.surplus for choice in choices])
-    best = np.maximum.reduceat(surplus, np.cumsum([0, *sizes[:-1]]), axis=0)
+    sizes = np.array([len(choice.least) for choice in choices])
+    ends, owner = np.cumsum(sizes), np.repeat(np.arange(len(choices)), sizes)
+    surplus, least, decision = (np.concatenate([choice[k] for choice in choices]) for k in (2, 3, 4))
+    best = np.maximum.reduceat(surplus, ends - sizes, axis=0)
     hopeful = (row + best.sum(axis=0) - best[owner] + surplus).min(axis=1) > known
     left = np.bincount(owner, hopeful, minlength=len(choices))
     if not left.all():
         return None
-    kept = np.split(hopeful, np.cumsum(sizes[:-1]))
-    fixed: list[_Choice] = []
-    open_: list[_Choice] = []
-    for choice, mask, count in zip(choices, kept, left.tolist(), strict=True):
-        own = choice if count == len(mask) else choice.only(mask)
-        (fixed if count == 1 else open_).append(own)
-    row = row + sum(choice.surplus[0] for choice in fixed)
-    return fixed, open_, row, float(sum(choice.least[0] for choice in fixed))
+    last = hopeful & (left == 1)[owner]
+    fixed = _Fixed([choices[k] for k in owner[last].tolist()], decision[last].tolist(), float(least[last].sum()))
+    open_ = [
+        choices[k] if left[k] == sizes[k] else choices[k].only(hopeful[ends[k] - sizes[k] : ends[k]])
+        for k in (left > 1).nonzero()[0].tolist()
+    ]
+    return fixed, open_, row + surplus[last].sum(axis=0)
 
 
 def _search(choices: list[_Choice], row: Array, left: float, known: float) -> tuple[Index, Array]:
