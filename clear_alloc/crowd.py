@@ -22,6 +22,7 @@ from clear_alloc.roots import ROUGH, Bracket, falling_root, root_near
 __all__ = ["CROWD_FROM", "Crowd", "clear_crowd"]
 
 CROWD_FROM = 20_000  # queries; from here on a sample finds the neighbourhood of the price
+_FINER = 2**28  # fine units per coarse one: up to 2**25 remainders add up without rounding
 _SAMPLE = 16_384
 _COARSER = 8  # every so manieth of the sample finds its price roughly
 _DOUBTS = (0.02, 0.2)  # of the sample's price: how far the price of all may be from it; the second if the first fails
@@ -47,46 +48,52 @@ class Crowd:
         side = market.smooth
         self.low, self.high = low, high
         self._pool, self._known = pool, (-1.0, [np.empty(0)])
-        self._unit = 2.0 ** (math.frexp(max(pool, 1e-290))[1] - 53)
+        self._coarse = 2.0 ** (math.frexp(max(pool, 1e-280))[1] - 53)
+        self._fine = self._coarse / _FINER
         found = each_block(partial(_gathered, side, low, high), len(side))
         self.sure = [part for part, _, _ in found if len(part.rows)]
         rows, entry = (np.concatenate([f[k] for f in found]) for k in (1, 2))
         order = np.argsort(-entry, kind="stable")
         self.entry = entry[order]
         self.doubtful = Part(rows[order], side.rows(rows[order]))
-        self.idle_charge = self._total_of_idle(side)
+        self._idle = self._count_of_idle(side)
 
-    def _total_of_idle(self, side: SmoothSide) -> float:
+    def _count_of_idle(self, side: SmoothSide) -> int:
         """What the floors of all others are charged."""
         if not nonzero_anywhere(side.floor):
-            return 0.0
-        charged = self._sum(side.floor_charge)
-        return charged - sum(self._sum(part.side.floor_charge) for part in (*self.sure, self.doubtful))
+            return 0
+        charged = self._count(side.floor_charge)
+        return charged - sum(self._count(part.side.floor_charge) for part in (*self.sure, self.doubtful))
 
-    def _sum(self, charges: Array) -> float:
-        # In whole multiples of a power of two a sum up to twice the pool is exact, so that its order doesn't matter.
-        shift = 1.5 * 2.0**52 * self._unit
-        whole = charges + shift
-        whole -= shift
-        return float(whole.sum())
+    def _count(self, charges: Array) -> int:
+        """The sum in fine units. Sums of whole coarse or fine units are exact, so that no order matters."""
+        shift, fine_shift = 1.5 * 2.0**52 * self._coarse, 1.5 * 2.0**52 * self._fine
+        coarse = charges + shift
+        coarse -= shift
+        # What rounding to coarse units leaves would add up where many queries are alike.
+        fine = charges - coarse
+        fine += fine_shift
+        fine -= fine_shift
+        return int(coarse.sum() / self._coarse) * _FINER + int(fine.sum() / self._fine)
 
     def sure_total(self, price: float) -> float:
         """Budget units that those beyond doubt want, and the floors of the idle. O(n)."""
-        return self.idle_charge + sum(each(lambda part: self._sum(_charges(part.side, price)), self.sure))
+        counts = each(lambda part: self._count(_charges(part.side, price)), self.sure)
+        return (self._idle + sum(counts)) * self._fine
 
     def total(self, price: float) -> float:
         """Budget units that all want at a price in (low, high). O(n)."""
         parts = self.funded(price)
-        idle = self._sum(self.doubtful.side.floor_charge[len(parts[-1].rows) :])
+        idle = self._count(self.doubtful.side.floor_charge[len(parts[-1].rows) :])
         asked = each(partial(self._asked, price), parts)
-        total = self.idle_charge + idle + sum(charge for charge, _ in asked)
+        total = (self._idle + idle + sum(count for count, _ in asked)) * self._fine
         if total <= self._pool:  # what the search ends at is the last of these: it needn't be asked for again
             self._known = price, [wanted for _, wanted in asked]
         return total
 
-    def _asked(self, price: float, part: Part) -> tuple[float, Array]:
+    def _asked(self, price: float, part: Part) -> tuple[int, Array]:
         wanted = part.side.wanted(price)
-        return self._sum(part.side.charge(wanted)), wanted
+        return self._count(part.side.charge(wanted)), wanted
 
     def funded(self, price: float) -> list[Part]:
         """Everybody who is funded at a price in (low, high), the doubtful in the last part."""
@@ -127,7 +134,7 @@ def clear_crowd(market: Market, pool: float, near: float = 0.0) -> tuple[Bracket
     sample = side.rows(np.arange(0, len(side), max(len(side) // _SAMPLE, 1)))
     share = pool / len(side)
     guess = near or _sampled_price(sample, share)
-    for doubt in _DOUBTS:
+    for doubt in _DOUBTS if pool > 0.0 else ():
         if guess <= 0.0:
             return None
         crowd = Crowd(market, guess * (1.0 - doubt), guess * (1.0 + doubt), pool)
@@ -179,12 +186,13 @@ def _predicted(crowd: Crowd, pool: float, price: float, elasticity: float) -> fl
             break
         places.append(math.log(price))
         logs.append(np.log(totals))
-        price = _crossing(places, logs, np.log(crowd.entry), math.log(pool), elasticity)
+        price = _crossing(crowd, places, logs, math.log(pool), elasticity)
     return price
 
 
-def _crossing(places: list[float], logs: list[Array], entry: Array, level: float, elasticity: float) -> float:
-    """The price at which the interpolated demand passes the level, jumps included."""
+def _crossing(crowd: Crowd, places: list[float], logs: list[Array], level: float, elasticity: float) -> float:
+    """The price in [low, high] at which the interpolated demand passes the level, jumps included."""
+    entry = np.log(crowd.entry)
     newton = _divided_differences(places, logs, elasticity)
 
     def demand(at: Any, who: Any) -> Any:
@@ -196,13 +204,13 @@ def _crossing(places: list[float], logs: list[Array], entry: Array, level: float
     # At its own entry price a query isn't funded yet: first the one at which too much is wanted already.
     over = demand(entry, np.arange(len(entry))) > level
     first = int(over.argmax()) if over.any() else len(entry)
-    low = entry[first] if first < len(entry) else -math.inf
-    high = entry[first - 1] if first else math.inf
+    low = float(entry[first]) if first < len(entry) else math.log(crowd.low)
+    high = float(entry[first - 1]) if first else math.log(crowd.high)
     at: float = places[-1]
     for _ in range(20):
         slope = (demand(at + 1e-6, first) - demand(at, first)) / 1e-6
-        at = at - (demand(at, first) - level) / slope if slope < 0.0 else at
-    return math.exp(min(max(at, low), high))
+        at = min(max(at - (demand(at, first) - level) / slope, low), high) if slope < 0.0 else low
+    return math.exp(at)
 
 
 def _divided_differences(places: list[float], logs: list[Array], elasticity: float) -> list[Array]:

@@ -83,3 +83,24 @@ def test_an_array_is_no_accounting():
     for wrong in (np.array(["reserved", "expected"]), np.array([1, 2, 3]), None, ["reserved"]):
         with pytest.raises(ca.InvalidArgument, match="accounting is "):
             ca.allocate(ca.LognormalArrival(100, 0.5, 0.9), 100, accounting=wrong)
+
+
+ODD = np.arange(40_000) % 2 == 1  # a crowd's sample takes every second row
+
+
+def test_a_sample_that_is_all_but_saturated_does_not_send_the_price_to_infinity():
+    curves = ca.ShiftedSurge(np.where(ODD, 306.0, 300.0), 100.0, 0.5)
+    ca.allocate(curves, 15_999_840).audit()
+
+
+def test_a_crowd_without_a_budget_gets_nothing():
+    result = ca.allocate(ca.ShiftedSurge(300.0, 100.0, np.where(np.arange(40_000) == 1, 1.0, 0.5)), 0)
+    result.audit()
+    assert not result.tokens.any()
+
+
+def test_rounding_does_not_add_up_where_many_queries_are_alike():
+    ca.allocate(ca.LognormalArrival(np.where(ODD, 306.0, 300.0), 0.5, 0.5), 240_521_540).audit()
+    kind = np.random.default_rng(0).integers(0, 3, 300_000)
+    for budget in (116_099_999, 90_000_001):
+        ca.allocate(ca.LognormalArrival(np.array([301.0, 517, 911])[kind], 0.5, 0.5), budget).audit()

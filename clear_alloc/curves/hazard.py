@@ -85,10 +85,16 @@ def relative_hazard_peak(spread: Array) -> Array:
 
 
 def _peak_near(z: Array, spread: Array) -> Array:
+    rows = np.arange(len(z))
     for _ in range(40):  # one or two, from so near
-        m = inverse_mills(z)
-        before, z = z, np.minimum(z + (m - z - spread) / (1.0 - m * (m - z)), FAR)
-        if not (np.abs(z - before) > 1e-6 * (1.0 + np.abs(z))).any():
+        before = z[rows]
+        m = inverse_mills(before)
+        own = spread[rows]
+        z[rows] = np.minimum(before + (m - before - own) / (1.0 - m * (m - before)), FAR)
+        rows = rows[
+            np.abs(z[rows] - before) > 1e-6 * (1.0 + np.abs(before))
+        ]  # each on its own, whoever its neighbours
+        if not len(rows):
             break
     return z
 
@@ -121,11 +127,13 @@ def relative_hazard_root(target: Array, spread: Array, peak: Array) -> Array:
 
 def _closer(z: Array, target: Array, spread: Array, peak: Array) -> Array:
     """Roots that one step did not settle: near a peak, where two roots meet, or from a poor start."""
+    rows = np.arange(len(z))
     for _ in range(_MORE_STEPS):
-        z, rough = _exactly(z, target, spread, peak)
-        if not rough.any():
+        z[rows], rough = _exactly(z[rows], target[rows], spread[rows], peak[rows])
+        rows = rows[rough]
+        if not len(rows):
             return z
-    z[rough] = _from_above(target[rough], spread[rough], peak[rough])
+    z[rows] = _from_above(target[rows], spread[rows], peak[rows])
     return z
 
 
@@ -146,15 +154,16 @@ def _exactly(z: Array, target: Array, spread: Array, peak: Array) -> tuple[Array
 
 def _from_above(target: Array, spread: Array, peak: Array) -> Array:
     """Newton's steps from the far end, which never pass the root: the left side is concave and falls."""
-    z = np.full(target.shape, FAR)
+    z, rows = np.full(target.shape, FAR), np.arange(len(target))
     for _ in range(60):
-        m = inverse_mills(z)
+        before, own, least = z[rows], spread[rows], peak[rows]
+        m = inverse_mills(before)
         with np.errstate(divide="ignore", invalid="ignore"):
-            excess = np.log(m) - spread * z - target
-            lowered = z - np.where(excess < 0.0, excess / (m - z - spread), 0.0)
-        lowered = np.where(lowered > peak, lowered, peak)
-        moved = (lowered < z - _TOLERANCE * (1.0 + np.abs(z))).any()
-        z = np.minimum(lowered, z)
-        if not moved:
+            excess = np.log(m) - own * before - target[rows]
+            lowered = before - np.where(excess < 0.0, excess / (m - before - own), 0.0)
+        lowered = np.where(lowered > least, lowered, least)
+        z[rows] = np.minimum(lowered, before)
+        rows = rows[lowered < before - _TOLERANCE * (1.0 + np.abs(before))]
+        if not len(rows):
             break
     return z

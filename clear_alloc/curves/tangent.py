@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from clear_alloc.curves.charged import Charged
 from clear_alloc.curves.columns import Array
@@ -23,29 +24,37 @@ def steepest_chord(
     O(n) per step, about 8 steps, 2 from a good guess.
     Dinkelbach 1967: the best cap at the slope of the last best cap is steeper still, until nothing moves.
     """
-    slope, paid = np.zeros(len(stop)), side.charge(origin)
-
-    def chord_to(cap: Array) -> Array:
-        run = side.charge(cap) - paid
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(run > 0, (side.curves.utility(cap) - value) / run, 0.0)
-
+    paid = side.charge(origin)
     if likely is not None:
         end = np.clip(likely, start, stop)
     else:  # from the better end: between those of a wide curve lie more magnitudes than there are steps
-        end = np.where(chord_to(start) > chord_to(stop), start, stop)
-    for _ in range(_STEPS):
-        chord = chord_to(end)
-        steeper, slope = chord > slope * (1.0 + _ENOUGH), np.maximum(chord, slope)
-        if not steeper.any():
-            break
-        end = np.where(steeper, np.clip(side.on_branch(slope), start, stop), end)
-        if np.count_nonzero(steeper) < 0.5 * len(steeper):  # the others have converged
-            rows = steeper.nonzero()[0]
-            some = (column[rows] for column in (origin, value, start, stop, end))
-            slope[rows], end[rows] = steepest_chord(side.rows(rows), *some)
-            break
+        end = np.where(_chord(side, value, paid, start) > _chord(side, value, paid, stop), start, stop)
+    slope = _steepest(side, value, paid, start, stop, end)
     bent = (origin >= start) & (stop > origin) & ~side.starts_with_a_call(origin)
     at_origin = np.where(bent, side.efficiency(origin), 0.0)
     # A chord to a cap beside the origin is all rounding; the slope there is not.
     return np.where(at_origin > 0.0, at_origin, slope), np.where(bent, origin, end)
+
+
+def _chord(side: Charged, value: Array, paid: Array, cap: Array) -> Array:
+    run = side.charge(cap) - paid
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(run > 0, (side.curves.utility(cap) - value) / run, 0.0)
+
+
+def _steepest(side: Charged, value: Array, paid: Array, start: Array, stop: Array, end: Array) -> Array:
+    """The slopes, with the ends moved to where they are reached; each query stops on its own."""
+    slope = np.zeros(len(end))
+    rows: npt.NDArray[np.intp] | slice = slice(None)
+    for _ in range(_STEPS):
+        chord = _chord(side, value, paid, end[rows])
+        steeper, slope[rows] = chord > slope[rows] * (1.0 + _ENOUGH), np.maximum(chord, slope[rows])
+        left = np.count_nonzero(steeper)
+        if not left:
+            break
+        end[rows] = np.where(steeper, np.clip(side.on_branch(slope[rows]), start, stop), end[rows])
+        if left < 0.5 * len(steeper):  # the others have converged
+            some = steeper.nonzero()[0]
+            rows = some if isinstance(rows, slice) else rows[some]
+            side, value, paid, start, stop = side.rows(some), *(c[some] for c in (value, paid, start, stop))
+    return slope
