@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from clear_alloc.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
 
 if TYPE_CHECKING or sys.version_info >= (3, 12):
     from functools import cached_property
@@ -46,13 +50,31 @@ S = TypeVar("S")
 def each(act: Callable[[S], T], parts: Iterable[S]) -> list[T]:
     """`act` of each part, in order; on several threads where there are several parts."""
     listed = list(parts)
-    threads = min(_threads(), len(listed)) if len(listed) > 1 else 1
+    threads = _threads() if len(listed) > 1 and not getattr(_here, "is_worker", False) else 1
     if threads == 1:
         return [act(part) for part in listed]
-    from concurrent.futures import ThreadPoolExecutor
+    return list(_pool(threads).map(act, listed))
 
-    with ThreadPoolExecutor(threads, "clear_alloc") as pool:
-        return list(pool.map(act, listed))
+
+_here = threading.local()
+_pools: dict[int, ThreadPoolExecutor] = {}
+
+
+def _pool(threads: int) -> ThreadPoolExecutor:
+    """Threads that stay, with the memory that they have used; new ones would ask the system for it page by page."""
+    if threads not in _pools:
+        from concurrent.futures import ThreadPoolExecutor
+
+        _pools[threads] = ThreadPoolExecutor(threads, "clear_alloc", _mark)
+    return _pools[threads]
+
+
+def _mark() -> None:
+    _here.is_worker = True
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pools.clear)  # threads don't survive a fork
 
 
 def each_block(act: Callable[[slice], T], n: int) -> list[T]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from clear_alloc.blocks import each, each_block
 from clear_alloc.curves import Array
-from clear_alloc.curves.columns import nonzero_anywhere
+from clear_alloc.curves.columns import nonzero_anywhere, picked
 from clear_alloc.market import Index, Market, SmoothSide
 from clear_alloc.roots import ROUGH, Bracket, falling_root, root_near
 
@@ -116,7 +116,9 @@ def _gathered(side: SmoothSide, low: float, high: float, block: slice) -> tuple[
     entry = part.entry_price
     sure = (entry > high).nonzero()[0]
     doubtful = ((entry > low) & (entry <= high)).nonzero()[0]
-    return Part(sure + block.start, part.rows(sure)), doubtful + block.start, entry[doubtful]
+    # Without its entry prices, which are not asked for again.
+    funded = SmoothSide(part.charged.rows(sure), *(picked(c, sure) for c in (part.floor, part.low, part.high)))
+    return Part(sure + block.start, funded), doubtful + block.start, entry[doubtful]
 
 
 def _charges(side: SmoothSide, price: float) -> Array:

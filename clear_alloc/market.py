@@ -82,7 +82,7 @@ class SmoothSide:
     def start(self) -> Array:
         """Where the concave branch begins, at least `least`, token."""
         start = self.charged.curves.branch_start(self.charged.accounting)
-        return np.minimum(start, self.stop) if self._unlimited else np.clip(start, self.least, self.stop)
+        return start if self._unlimited else np.clip(start, self.least, self.stop)
 
     @cached_property
     def floor_value(self) -> Array:

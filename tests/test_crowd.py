@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
+import signal
 import sys
+import time
 
 import numpy as np
 import own
@@ -247,3 +250,27 @@ def test_a_large_call_takes_the_quick_path(monkeypatch):
     curves = own.draws(own.SURGE, 6 * crowd.CROWD_FROM, np.random.default_rng(1))
     result = ca.allocate(curves, 24_000_000)
     assert result.gap <= 1e-9 * result.upper_bound
+
+
+def test_threads_within_threads_wait_for_nobody(monkeypatch):
+    monkeypatch.setenv("CLEAR_ALLOC_THREADS", "2")
+    inner = blocks.each(lambda k: sum(blocks.each(lambda j: 10 * k + j, range(4))), range(6))
+    assert inner == [40 * k + 6 for k in range(6)]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_forked_process_has_threads_of_its_own(monkeypatch):
+    monkeypatch.setenv("CLEAR_ALLOC_THREADS", "2")
+    assert blocks.each(abs, [-1, -2, -3]) == [1, 2, 3]
+    child = os.fork()
+    if not child:
+        os._exit(0 if blocks.each(abs, [-1, -2, -3]) == [1, 2, 3] else 1)
+    for _ in range(300):
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            assert os.waitstatus_to_exitcode(status) == 0
+            return
+        time.sleep(0.1)
+    os.kill(child, signal.SIGKILL)
+    pytest.fail("the forked process hangs")

@@ -119,9 +119,18 @@ class CumulativeSurge(Arrival):
         """Threshold - s W_{-1}(-price s/top), token. O(n)."""
         # U'(x) = (top/s) y exp(-y) = price on the falling side of the density, y >= 1.
         with np.errstate(divide="ignore", invalid="ignore"):
-            log_k = np.log(np.asarray(price, dtype=np.float64)) + np.log(self.width) - np.log(self.top)
-            y = w_minus_one(np.where(np.isnan(log_k), np.inf, log_k))
-        return self.threshold + self.width * y
+            log_k = np.log(np.asarray(price, dtype=np.float64)) + self._log_scale
+        log_k[np.isnan(log_k)] = np.inf  # a worthless curve at a price of 0
+        y = w_minus_one(log_k)
+        y *= self.width
+        y += self.threshold
+        return y
+
+    @cached_property
+    def _log_scale(self) -> Array:
+        with np.errstate(divide="ignore"):
+            scale: Array = np.log(self.width) - np.log(self.top)
+        return scale
 
     def expected_cost(self, tokens: npt.ArrayLike) -> Array:
         """E min(length, cap): the cap up to the threshold, then threshold + s (2 - (2 + y) exp(-y)), token. O(n)."""
