@@ -136,6 +136,8 @@ class SmoothSide:
 
     def wanted(self, price: float | Array) -> Array:
         """Best cap on [start, stop]; prices of shape (k, 1) give caps of shape (k, n). O(n)."""
+        if isinstance(price, float) and price == 0.0:
+            return self.stop
         caps = np.maximum(self.charged.on_branch(price), self.start)
         return np.minimum(caps, self.stop, out=caps)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple
 
+import numpy as np
+
 from clear_alloc.crowd import CROWD_FROM, clear_crowd
 from clear_alloc.market import Market
 from clear_alloc.roots import Bracket, falling_root
@@ -58,8 +60,12 @@ def everybodys_price(market: Market, budget: float, near: float = 0.0) -> Cleari
     """The same by a search over all queries, whatever their number. O(n) per evaluation, O(n log n) for the jumps."""
     if market.total_demand(0.0) <= budget:
         return Clearing(0.0, 0.0, 1, Status.SLACK)
+    error = _NEAR_ERROR
+    if len(market) == len(market.smooth) == 1 and market.tariff.plain:
+        # One query alone takes the whole budget, at the value of its last token.
+        near, error = float(market.smooth.curves.marginal(np.array([budget]))[0]), 0.0
     demand = market.demand_above(near * (1.0 - _NEAR_MARGIN))
-    bracket = falling_root(demand, budget, market.highest_price, market.jump_prices, near, _NEAR_ERROR)
+    bracket = falling_root(demand, budget, market.highest_price, market.jump_prices, near, error)
     return cleared(bracket._replace(evaluations=bracket.evaluations + 1))
 
 
