@@ -63,6 +63,8 @@ def greedy_plan(market: Market, clearing: Clearing, budget: float) -> Plan:
     """Everybody who wants tokens at the clearing price, then the marginal queries as far as they fit. O(n)."""
     smooth, menus = market.smooth, market.menus
     funded, chosen = smooth.entry_price > clearing.price, menus.choose(clearing.price)
+    # Who may start with any number of tokens costs nothing yet, and takes part in what is left at a lower price.
+    funded |= ~smooth.jumps & (smooth.entry_price > 0.0)
     left = budget - market.total_demand(clearing.price)
     # Their demand appears between the two ends of the price bracket: all of it or none.
     marginal = np.flatnonzero(smooth.jumps & (smooth.entry_price > clearing.low) & ~funded)

@@ -177,3 +177,16 @@ def test_the_largest_pool_there_is_does_not_overflow_by_a_token():
             result = policy(curves, budget)
             result.audit()
             assert sum(result.tokens.tolist()) <= int(budget)
+
+
+def test_who_may_start_with_any_number_of_tokens_takes_part_in_what_is_left():
+    """Without a threshold a query is never priced out for good; the repair alone must find that."""
+    for seed in range(120):
+        rng = np.random.default_rng(seed)
+        n = int(rng.integers(2, 7))
+        threshold = np.where(rng.random(n) < 0.5, 0, rng.integers(1, 50, n))
+        curves = ca.ShiftedSurge(threshold, rng.uniform(3, 40, n), rng.uniform(0.1, 1, n))
+        budget = int(rng.uniform(0.2, 0.8) * float(curves.ceiling.sum()))
+        best = ca.exact(curves, budget).utility
+        with own.repair_only():
+            assert ca.allocate(curves, budget).utility >= best * (1 - 1e-9)
