@@ -186,9 +186,12 @@ class SmoothSide:
 
         return list(zip(*each_block(of, len(self)), strict=True))
 
-    def cap_within(self, charge: Array) -> Array:
-        """The largest feasible whole cap charged no more than `charge`, the floor if none is. O(n)."""
-        caps = self.charged.cap_within(charge, self.last_whole)
+    def cap_within(self, charge: Array, above: Array | float = 0.0) -> Array:
+        """The largest feasible whole cap charged no more than `charge`, the floor if none is. O(n).
+
+        above : caps that are known to be charged no more.
+        """
+        caps = self.charged.cap_within(charge, self.last_whole, above)
         return np.where(caps < self.least, self.floor, caps)
 
     def rows(self, rows: Rows) -> SmoothSide:

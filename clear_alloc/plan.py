@@ -136,7 +136,7 @@ def leftovers_spent(market: Market, grant: Grant, left: Callable[[Grant], Array]
     least = 1.0 if market.tariff.plain else np.finfo(np.float64).tiny
     while (own := left(Grant(caps, chosen, 0.0))).max(initial=0.0) >= least:
         room = np.maximum(market.of_smooth(own), 0.0)
-        raised = np.where(room > 0, np.maximum(smooth.cap_within(smooth.charge(caps) + room), caps), caps)
+        raised = np.where(room > 0, np.maximum(smooth.cap_within(smooth.charge(caps) + room, caps), caps), caps)
         gain = smooth.curves.utility(raised) - smooth.curves.utility(caps)
         extra = menus.costs - menus.charge_of(chosen)[:, None]
         upgrade = np.where(extra <= own[market.menu_rows][:, None], menus.values, -np.inf)

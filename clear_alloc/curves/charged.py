@@ -87,22 +87,25 @@ class Charged:
         """Queries whose first token costs a call."""
         return np.zeros(len(floor), dtype=bool) if self.call is None else (self.call > 0) & (floor == 0)
 
-    def cap_within(self, charge: Array, most: Array) -> Array:
-        """The largest whole cap up to `most` (token, whole) charged no more than `charge`; 0 if none is. O(n)."""
+    def cap_within(self, charge: Array, most: Array, above: Array | float = 0.0) -> Array:
+        """The largest whole cap up to `most` (token, whole) charged no more than `charge`; 0 if none is. O(n).
+
+        above : caps that are known to be charged no more, from which the search starts.
+        """
         if self.plain:
             return np.clip(np.floor(charge), 0.0, most)
         pool = charge if self.call is None else charge - self.call
         target = np.maximum(pool if self.rate is None else pool / self.rate, 0.0)
-        caps = np.minimum(target, most) if self.accounting == "reserved" else self._burning(target, most)
+        caps = np.minimum(target, most) if self.accounting == "reserved" else self._burning(target, most, above)
         caps = np.floor(caps * (1.0 + 1e-15))
         up = np.minimum(caps + 1.0, most)
         caps = np.where(self.charge(up) <= charge, up, caps)
         return np.where(self.charge(caps) <= charge, caps, np.maximum(caps - 1.0, 0.0))
 
-    def _burning(self, target: Array, most: Array) -> Array:
+    def _burning(self, target: Array, most: Array, above: Array | float) -> Array:
         """Caps up to `most` whose expected cost is `target`, from below."""
         # The cost is concave in the cap, so Newton's steps from the left never pass the root.
-        caps = np.minimum(target, most)
+        caps = np.minimum(np.maximum(target, above), most)
         for _ in range(_NEWTON_STEPS):
             missing = target - self.curves.expected_cost(caps)
             with np.errstate(divide="ignore", invalid="ignore", over="ignore"):

@@ -174,7 +174,7 @@ class LognormalArrival(Arrival):
         ended: Array = ndtr(shifted)
         ended *= np.exp(np.minimum(log_whole, _MOST_LOG))
         # Where a factor leaves the floats the product may not: logarithms keep it, several times slower.
-        extreme = (shifted < _LEAST_Z) | (log_whole > _MOST_LOG)
+        extreme = ((shifted < _LEAST_Z) & (shifted > -np.inf)) | (log_whole > _MOST_LOG)
         if extreme.any():
             ended[extreme] = np.exp(np.broadcast_to(log_whole, extreme.shape)[extreme] + log_ndtr(shifted[extreme]))
         return ended
