@@ -48,7 +48,7 @@ class Crowd:
         side = market.smooth
         self.low, self.high = low, high
         self._pool, self._known = pool, (-1.0, [np.empty(0)])
-        self._coarse = 2.0 ** (math.frexp(max(pool, 1e-280))[1] - 53)
+        self._coarse = 2.0 ** (math.frexp(max(pool, 1e-200))[1] - 53)
         self._fine = self._coarse / _FINER
         found = each_block(partial(_gathered, side, low, high), len(side))
         self.sure = [part for part, _, _ in found if len(part.rows)]
