@@ -26,14 +26,16 @@ LONG = 0.3  # seconds of calls to profile; a single longer one is enough
 
 
 def memory(family: str, terms: dict[str, Any], share: float, n: int) -> dict[str, float]:
-    """Bytes before a call with its inputs in memory, the peak after it, and its seconds from arrays to caps."""
+    """Bytes before a call with its inputs in memory and the peak after it; seconds from arrays to caps of the next.
+
+    The first call has to ask the system for every page.
+    """
     _call(family, terms, share, WARM)()
     act = _call(family, terms, share, n)
     before, peak_before = resident("VmRSS"), resident("VmHWM")
-    start = time.perf_counter()
     act()
-    seconds = time.perf_counter() - start
-    return {"seconds": seconds, "before": before, "peak_before": peak_before, "peak": resident("VmHWM")}
+    peak = resident("VmHWM")
+    return {"seconds": _seconds(act), "before": before, "peak_before": peak_before, "peak": peak}
 
 
 def resident(name: str) -> float:

@@ -24,15 +24,30 @@ _LEAST_Z, _MOST_LOG = -36.0, 700.0  # Phi is far from underflow above the one, e
 MAX_SPREAD = 20.0  # natural log; already a factor e^20 between a short and a usual answer
 
 
+@cache
+def _tangents() -> OfSpread:
+    return OfSpread(_tangent_near(0.8 - OfSpread.nodes, OfSpread.nodes))
+
+
 def relative_break_even(spread: Array) -> Array:
     """The z whose tangent passes through the origin: phi(z)/Phi(z) = spread. Absolute error 1e-12."""
-    # Newton on log(phi/Phi), which is concave and falls everywhere; its slope is -(z + phi/Phi).
-    target = np.log(spread * _SQRT_2PI)
-    z = np.where(spread < 0.8, np.sqrt(np.maximum(-2.0 * target, 0.0)), 0.8 - spread)
-    for _ in range(8):
-        log_ratio = -0.5 * z * z - log_ndtr(z)
-        slope = z + np.exp(log_ratio) / _SQRT_2PI
-        z = z + (log_ratio - target) / slope
+    z = _tangents()(spread)
+    narrow = spread < OfSpread.nodes[0]
+    if narrow.any():
+        z[narrow] = np.sqrt(-2.0 * np.log(spread[narrow] * _SQRT_2PI))
+    return _tangent_near(z, spread)
+
+
+def _tangent_near(z: Array, spread: Array) -> Array:
+    # Newton on log(phi/Phi), which is concave and falls everywhere; phi(z)/Phi(z) is the hazard at -z.
+    rows = np.arange(len(z))
+    for _ in range(40):  # one or two, from the table
+        ratio, own = inverse_mills(-z[rows]), z[rows]
+        step = (np.log(ratio) - np.log(spread[rows])) / (ratio + own)
+        z[rows] = own + step
+        rows = rows[np.abs(step) > 1e-6]
+        if not len(rows):
+            break
     return z
 
 
