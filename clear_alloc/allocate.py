@@ -75,7 +75,8 @@ def allocate(
     price : value per budget unit, in place of a budget
         Every query takes what is worth this price; the result says what that costs.
     start : value per budget unit
-        A guess of the price, such as that of the previous batch. Saves time, never changes the answer.
+        A guess of the price, such as that of the previous batch. Saves a part of the search where a pass over the
+        queries takes long; never changes the answer.
     ids : n unique names, optional
         Carried to the result.
 
