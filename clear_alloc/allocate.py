@@ -152,7 +152,7 @@ def _at_price(problem: Problem, price: float) -> Allocation:
 def _with_margin(problem: Problem, near: float) -> Allocation:
     """Expected accounting with a margin; the splits that need no price may keep a smaller one."""
     market, pool, deviations = problem.market, problem.pool, problem.deviations
-    if len(market) > CROWD_FROM:
+    if len(market) > CROWD_FROM and not len(market.menus):
         solved = _crowd_with_margin(market, pool, deviations, near)
         if solved is not None:
             return allocation_of(problem, "allocate", *solved)
@@ -183,9 +183,7 @@ def _crowd_with_margin(market: Market, pool: float, deviations: float, near: flo
         if 0.0 <= left <= 0.3 * CLOSE * margin:
             clearing, bound = certified(market, pool - margin, clearing.price)
             gap = bound.value + clearing.price * margin - grant.utility
-            if len(market.menus) or not falls_short(market, pool, clearing.price, gap):
-                return None
-            return Solved(grant, clearing, bound)
+            return Solved(grant, clearing, bound) if falls_short(market, pool, clearing.price, gap) else None
         near, own = clearing.price, pool - margin * (1.0 + 0.1 * CLOSE)
     return None
 

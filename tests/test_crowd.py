@@ -74,7 +74,11 @@ def test_the_price_is_that_of_a_search_over_everybody(family, n):
 def test_ties_and_few_queries_are_told_apart_as_well(records, share, copies):
     curves = own.build([record for record in records if record["family"] != own.MENU] * copies)
     if len(curves):
-        same_price(own.market_of(curves), math.floor(share * float(curves.break_even.sum())) + 1.0)
+        market, pool = own.market_of(curves), math.floor(share * float(curves.break_even.sum())) + 1.0
+        same_price(market, pool)
+        with own.patched(price, "CROWD_FROM", 0):
+            found = clearing_price(market, pool)
+        assert market.total_demand(found.price) <= pool * (1 + own.ROUNDING)
 
 
 @pytest.mark.parametrize("terms", [
@@ -199,7 +203,7 @@ def test_neither_threads_nor_blocks_change_a_bit(monkeypatch):
     results = []
     for threads, block in (("1", 65_536), ("2", 7_001), ("3", 1_000)):
         monkeypatch.setenv("CLEAR_ALLOC_THREADS", threads)
-        for module in (blocks, sys.modules["clear_alloc.market"]):
+        for module in (blocks, sys.modules["clear_alloc.smooth"]):
             monkeypatch.setattr(module, "BLOCK", block)
         results.append(ca.allocate(curves[np.arange(30_000)], 5_000_000))
     for other in results[1:]:

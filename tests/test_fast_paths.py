@@ -38,7 +38,7 @@ from clear_alloc.simple import falls_short, proportional_grant, uniform_grant
 NEVER = 10**9
 NEAR = 1e-8  # of the upper bound: what a crowd is content with
 solver, pricer, caller, sides, plain_splits = (
-    sys.modules[f"clear_alloc.{name}"] for name in ("solve", "price", "allocate", "market", "simple")
+    sys.modules[f"clear_alloc.{name}"] for name in ("solve", "price", "allocate", "smooth", "simple")
 )
 
 
@@ -110,6 +110,7 @@ def test_what_nearly_spends_never_overspends(case, place, error, off):
     for near in guesses:
         hardly_less(f, level, nearly_spent(f, level, f.high, near, error))
     root = nearly_spent(f, level, f.high, 0.0, 0.0)
+    assert 0.0 < root <= f.high
     hardly_less(f, level, nearly_spent(f, level, f.high, root * math.exp(off * error), error))
 
 

@@ -22,7 +22,7 @@ ORDER = [
     ["curves"],
     ["fit", "roots"],
     ["folds", "limits", "tariff"],
-    ["options"],
+    ["options", "smooth"],
     ["market"],
     ["crowd"],
     ["price"],

@@ -6,10 +6,10 @@ import heapq
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import LinearConstraint, minimize
 
 import clear_alloc as ca
 from benchmarks.batch import Array, Batch, Caps
+from benchmarks.relaxed import best_shares
 from benchmarks.scoring import uniform_cap
 
 __all__ = [
@@ -131,14 +131,8 @@ def slsqp(batch: Batch, budget: int) -> Caps:
         result: Array = -(ahead - behind) / (step + np.minimum(x, step))
         return result
 
-    limit = LinearConstraint(np.ones((1, n)), -np.inf, n)
-    found = minimize(
-        loss, np.ones(n), jac=slope, bounds=[(0.0, float(n))] * n, constraints=limit, method="SLSQP",
-        options={"maxiter": 200},
-    )  # fmt: skip
-    x = np.clip(found.x, 0.0, None)
-    x *= min(1.0, n / max(float(x.sum()), 1e-300))
-    tokens = np.floor(scale * x).astype(np.int64)
+    shares, _ = best_shares(loss, slope, n)
+    tokens = np.floor(scale * shares).astype(np.int64)
     return Caps(tokens, promised=float(curves.utility(tokens).sum()))
 
 

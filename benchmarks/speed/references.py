@@ -8,10 +8,11 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, milp, minimize
+from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array, kron, vstack
 from scipy.special import lambertw, ndtr
 
+from benchmarks.relaxed import best_shares
 from benchmarks.speed.workloads import Array, Columns
 
 __all__ = ["Found", "bisected", "grid_of", "lognormal_value", "mixed_integer", "sequential", "surge_value"]
@@ -84,14 +85,8 @@ def sequential(given: Columns, budget: int) -> Found:
         rest = 1.0 - np.clip(y, 0.0, 1.0)
         return -scale * np.where(y >= 0.0, peak / width * rest * np.exp(rest), 0.0)
 
-    limit = LinearConstraint(np.ones((1, n)), -np.inf, n)
-    found = minimize(
-        loss, np.ones(n), jac=slope, bounds=[(0.0, float(n))] * n, constraints=limit, method="SLSQP",
-        options={"maxiter": 200},
-    )  # fmt: skip
-    x = np.clip(found.x, 0.0, None)
-    x *= min(1.0, n / max(float(x.sum()), 1e-300))  # its constraint holds to a tolerance only
-    return Found(np.floor(scale * x), float("nan"), bool(found.success))
+    shares, content = best_shares(loss, slope, n)
+    return Found(np.floor(scale * shares), float("nan"), content)
 
 
 def grid_of(given: Columns) -> Array:

@@ -27,16 +27,22 @@ def _first_guess() -> list[float]:
 _GUESS = _first_guess()
 
 
+def _polynomial(coefficients: list[float], at: Array) -> Array:
+    """Highest power first, by Horner's scheme in one array."""
+    value = at * coefficients[0]
+    value += coefficients[1]
+    for coefficient in coefficients[2:]:
+        value *= at
+        value += coefficient
+    return value
+
+
 def w0(k: Array) -> Array:
     """Principal branch: the w in [0, 1] with w exp(w) = k, for k in [0, e]. Relative error below 1e-14; O(n)."""
     u = np.multiply(k, np.e)
     u += 1.0
     np.sqrt(u, out=u)
-    w = u * _GUESS[0]
-    w += _GUESS[1]
-    for coefficient in _GUESS[2:]:
-        w *= u
-        w += coefficient
+    w = _polynomial(_GUESS, u)
     w *= k
     # Halley: w - r/(e^w (w + 1) - r (w + 2)/(2 w + 2)), r = w e^w - k, without a temporary that is not needed.
     e = np.exp(w, out=u)
@@ -82,11 +88,7 @@ def w_minus_one(log_k: Array) -> Array:
     u = np.sqrt(2.0 * v)
     s = u + _HALF
     np.divide(_HALF, s, out=s)
-    x = s * _GUESS_BELOW[0]
-    x += _GUESS_BELOW[1]
-    for coefficient in _GUESS_BELOW[2:]:
-        x *= s
-        x += coefficient
+    x = _polynomial(_GUESS_BELOW, s)
     x *= u
     x += 1.0
     x *= u

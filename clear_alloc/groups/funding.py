@@ -49,10 +49,9 @@ def _impossible(tree: Tree, node: int, served: int) -> InvalidArgument:
 
 def _served(market: Market, grant: Grant) -> np.ndarray:
     """Queries that have a cap worth something."""
-    served = np.empty(len(market), dtype=bool)
-    fallback = market.limits.fallback[market.smooth_rows]
-    served[market.smooth_rows] = (grant.caps > fallback) & (market.smooth.curves.utility(grant.caps) > 0)
-    served[market.menu_rows] = market.menus.value_of(grant.chosen) > 0
+    fallback = market.of_smooth(market.limits.fallback)
+    smooth = (grant.caps > fallback) & (market.smooth.curves.utility(grant.caps) > 0)
+    served: np.ndarray = market.of_both(smooth, market.menus.value_of(grant.chosen) > 0)
     return served
 
 

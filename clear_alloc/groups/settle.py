@@ -94,9 +94,8 @@ def _less(market: Market, tree: Tree, margins: Array) -> Tree:
 def _margins(market: Market, tree: Tree, grant: Grant, deviations: float) -> Array:
     """What each node has to hold back, (nodes,)."""
     variance, third = moments_of(market, grant)
-    worst, largest = np.empty(len(market)), np.zeros(len(tree))
-    worst[market.smooth_rows] = market.smooth.charged.most(grant.caps)
-    worst[market.menu_rows] = market.menus.most_of(grant.chosen)
+    largest = np.zeros(len(tree))
+    worst: Array = market.of_both(market.smooth.charged.most(grant.caps), market.menus.most_of(grant.chosen))
     np.maximum.at(largest, tree.node_of, variance)
     for node in range(len(tree) - 1, ROOT, -1):
         largest[tree.parent[node]] = max(largest[tree.parent[node]], largest[node])
