@@ -5,13 +5,14 @@ BIN    := $(VENV)/bin
 LIGHT  := $(VENV)/.installed-to-run
 BENCH  := $(VENV)/.installed-to-bench
 FULL   := $(VENV)/.installed-to-test
+WORKERS ?= 2
 PIP     = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help run test check bench speed clean
+.PHONY: help run test test-fast check bench speed clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 $(LIGHT): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -30,13 +31,16 @@ run: $(LIGHT)  ## fit the shipped rollouts, allocate, score on held-out samples,
 	$(BIN)/python -m benchmarks.main_job
 
 test: $(FULL)  ## every test, warnings as errors
-	$(BIN)/python -m pytest -q -W error
+	$(BIN)/python -m pytest -q -W error -n $(WORKERS)
+
+test-fast: $(FULL)  ## the tests of less than a second, few examples each, in under a minute
+	CLEAR_ALLOC_TEST_PROFILE=dev $(BIN)/python -m pytest -q -W error -n $(WORKERS) -m "not slow" tests
 
 check: $(FULL)  ## lint, format, types, tests with doctests and the import order
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q -W error
+	$(BIN)/python -m pytest -q -W error -n $(WORKERS)
 
 bench: $(BENCH)  ## compare policies on simulated streams and real rollouts, two or three minutes
 	$(BIN)/python -m benchmarks run --quick

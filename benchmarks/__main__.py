@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from benchmarks.comparing import compared
 from benchmarks.experiments import EXPERIMENTS, Case, cases_of
 from benchmarks.main_job import ROLLOUTS
+from benchmarks.regression_check import compared
 from benchmarks.rows import Row, environment, read_rows
 from benchmarks.running import OtherRun, estimate, forget, run_all, speed_of
 from benchmarks.streams.calibration import calibrated, match

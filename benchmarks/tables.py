@@ -9,7 +9,7 @@ from rich.box import SIMPLE
 from rich.table import Table
 
 from benchmarks import paper
-from benchmarks.comparing import Comparison
+from benchmarks.regression_check import Comparison
 from benchmarks.rows import Row
 from benchmarks.summary import by_setting, paired
 

@@ -12,7 +12,7 @@ market between all curves and the budget. Units: tokens, value (1 = one right an
 
 import typing as _typing
 
-from clear_alloc.allocate import allocate
+from clear_alloc.allocation.result import Allocation, Reason
 from clear_alloc.curves import (
     CumulativeSurge,
     Curves,
@@ -31,18 +31,18 @@ from clear_alloc.errors import (
     PriceNotConverged,
     TooLarge,
 )
-from clear_alloc.later import load_later as _load_later
-from clear_alloc.price import Status
-from clear_alloc.result import Allocation, Reason
-from clear_alloc.tariff import call_cost
+from clear_alloc.market.tariff import call_cost
+from clear_alloc.policies.allocate import allocate
+from clear_alloc.solver.pricing.clearing import Status
+from clear_alloc.support.lazy import load_later as _load_later
 
 if _typing.TYPE_CHECKING:
-    from clear_alloc.baselines import cutoff_plus_pad, exact, proportional, uniform
-    from clear_alloc.choose import Choice, CrossFit, choose
     from clear_alloc.fit import FitReport, Fitted, LevelMenu, fit, menu_of_levels
-    from clear_alloc.frontier import Frontier, frontier
     from clear_alloc.groups import Group, GroupedAllocation, allocate_groups
+    from clear_alloc.policies.baselines import cutoff_plus_pad, exact, proportional, uniform
+    from clear_alloc.policies.frontier import Frontier, frontier
     from clear_alloc.schema import Query
+    from clear_alloc.selection.choose import Choice, CrossFit, choose
 
 __version__ = "0.1.0"
 
@@ -90,10 +90,10 @@ __all__ = [
 __getattr__ = _load_later(
     __name__,
     {
-        "baselines": ("cutoff_plus_pad", "exact", "proportional", "uniform"),
-        "choose": ("Choice", "CrossFit", "choose"),
+        "policies.baselines": ("cutoff_plus_pad", "exact", "proportional", "uniform"),
+        "selection.choose": ("Choice", "CrossFit", "choose"),
         "fit": ("FitReport", "Fitted", "LevelMenu", "fit", "menu_of_levels"),
-        "frontier": ("Frontier", "frontier"),
+        "policies.frontier": ("Frontier", "frontier"),
         "groups": ("Group", "GroupedAllocation", "allocate_groups"),
         "schema": ("Query",),
     },

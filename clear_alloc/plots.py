@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from clear_alloc.allocation.result import Allocation
 from clear_alloc.curves import Curves
 from clear_alloc.errors import InvalidArgument
-from clear_alloc.extras import optional
 from clear_alloc.files import replacing
 from clear_alloc.fit import FitReport, Judgement
-from clear_alloc.frontier import Frontier
-from clear_alloc.result import Allocation
+from clear_alloc.policies.frontier import Frontier
+from clear_alloc.support.optional import optional
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,8 +11,8 @@ import pytest
 from matplotlib.figure import Figure
 
 import clear_alloc as ca
-from clear_alloc.frontier import frontier
 from clear_alloc.plots import example_queries, plot_calibration, plot_curves, plot_frontier
+from clear_alloc.policies.frontier import frontier
 
 GENERATOR = np.random.default_rng(5)
 N = 60

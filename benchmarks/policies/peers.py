@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 import clear_alloc as ca
 from benchmarks.batch import Array, Batch, Caps
-from benchmarks.relaxed import best_shares
 from benchmarks.scoring import uniform_cap
+from benchmarks.slsqp import best_shares
 
 __all__ = [
     "best_value_first",

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks import paper
-from benchmarks.report.canvas import COLOURS, INK, dressed, legend_below, new_figure, panels
+from benchmarks.report.ablation import STEPS, Climb, climbs
+from benchmarks.report.figures import COLOURS, INK, dressed, legend_below, new_figure, panels
 from benchmarks.report.gains import stream_gains
+from benchmarks.report.markdown import percent, points
 from benchmarks.report.results import Results, budget_of
-from benchmarks.report.steps import STEPS, Climb, climbs
-from benchmarks.report.words import percent, points
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ import numpy as np
 import clear_alloc as ca
 from benchmarks.batch import Known
 from benchmarks.experiments import Case, drawn_for
-from benchmarks.report.canvas import COLOURS, INK, dressed, new_figure
+from benchmarks.report.figures import COLOURS, INK, dressed, new_figure
 from benchmarks.report.results import OURS, Place, Results
 
 if TYPE_CHECKING:

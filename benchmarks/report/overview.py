@@ -8,9 +8,9 @@ from typing import Any
 from benchmarks.experiments import EXPERIMENTS
 from benchmarks.main_job import ROLLOUTS
 from benchmarks.policies import POLICIES
+from benchmarks.report.markdown import listed, one_line, table
 from benchmarks.report.names import NOTES
 from benchmarks.report.results import Results
-from benchmarks.report.words import listed, one_line, table
 from benchmarks.streams import STREAMS
 from benchmarks.streams.named import FITTING
 

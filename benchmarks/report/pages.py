@@ -12,13 +12,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markdown_it import MarkdownIt
 
 from benchmarks import paper
-from benchmarks.report import overview, sides, versus
+from benchmarks.report import head_to_head as versus
+from benchmarks.report import overview
+from benchmarks.report import paper_comparison as sides
 from benchmarks.report.bars import gains, ladder
-from benchmarks.report.canvas import png
 from benchmarks.report.figure1 import figure1
+from benchmarks.report.figures import png
 from benchmarks.report.lines import abandonment, frontier, noise
 from benchmarks.report.market import market, market_picture
-from benchmarks.report.others import all_policies, noisy, peers, replayed
+from benchmarks.report.other_tables import all_policies, noisy, peers, replayed
 from benchmarks.report.results import Results
 from benchmarks.streams import STREAMS
 from clear_alloc.files.atomic import replacing

@@ -12,10 +12,10 @@ import typer
 from rich.console import Console
 
 from benchmarks.speed.groups import GROUPS, cases_of
+from benchmarks.speed.markdown import seconds_words, series_words
 from benchmarks.speed.rows import FILE, Row, read_rows
 from benchmarks.speed.running import measured, run_all
 from benchmarks.speed.screen import show
-from benchmarks.speed.words import seconds_words, series_words
 
 app = typer.Typer(add_completion=False, help=__doc__)
 OUT = Path("out/speed")

@@ -46,7 +46,7 @@ class Hook:
 
 def profiled(act: Callable[[], Any], calls: int = 1) -> dict[str, float]:
     """Seconds by room over so many calls, those of this thread."""
-    hook = Hook(_room)
+    hook = Hook(_worst_case_slack)
     try:
         sys.setprofile(hook)
         for _ in range(calls):
@@ -56,7 +56,7 @@ def profiled(act: Callable[[], Any], calls: int = 1) -> dict[str, float]:
     return hook.seconds
 
 
-def _room(module: str) -> str | None:
+def _worst_case_slack(module: str) -> str | None:
     package, _, rest = module.partition(".")
     return rest.partition(".")[0] or "__init__" if package == "clear_alloc" else None
 

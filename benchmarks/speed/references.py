@@ -12,7 +12,7 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array, kron, vstack
 from scipy.special import lambertw, ndtr
 
-from benchmarks.relaxed import best_shares
+from benchmarks.slsqp import best_shares
 from benchmarks.speed.workloads import Array, Columns
 
 __all__ = ["Found", "bisected", "grid_of", "lognormal_value", "mixed_integer", "sequential", "surge_value"]
@@ -59,8 +59,8 @@ def bisected(given: Columns, budget: float) -> tuple[Array, float]:
 
     def demand(price: float) -> Array:
         product: Any = price * width / peak
-        stationary = threshold + width * (1.0 - lambertw(product).real)
-        return np.where(highest >= price, stationary, 0.0)
+        inverse_marginal = threshold + width * (1.0 - lambertw(product).real)
+        return np.where(highest >= price, inverse_marginal, 0.0)
 
     low, high = 0.0, float(highest.max())
     for _ in range(STEPS):

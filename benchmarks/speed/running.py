@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.speed.groups import GROUPS
+from benchmarks.speed.markdown import significant
 from benchmarks.speed.rows import Case, Row, told, write_rows
-from benchmarks.speed.words import significant
 
 __all__ = ["LONGEST", "measured", "run_all"]
 

@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as Shown
 
-from benchmarks.speed.aims import judged
 from benchmarks.speed.rows import Row
 from benchmarks.speed.scaling import growth
 from benchmarks.speed.tables import COLUMNS, Table, aims_table, growth_table, stage_tables, table_of
+from benchmarks.speed.targets import judged
 
 __all__ = ["show"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from benchmarks.speed.aims import Judged, peak, seconds, times
+from benchmarks.speed.markdown import seconds_words, series_words, significant, size_words
 from benchmarks.speed.rows import Row
 from benchmarks.speed.scaling import Growth
+from benchmarks.speed.targets import Judged, peak, seconds, times
 from benchmarks.speed.timing import Quartiles, ratios
-from benchmarks.speed.words import seconds_words, series_words, significant, size_words
 from benchmarks.speed.workloads import FUNDED
 
 __all__ = ["NAMES", "Table", "aims_table", "growth_table", "stage_tables", "table_of"]

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 import typer
 
-from clear_alloc.allocate import allocate
 from clear_alloc.cli.reading import read, skipped_dict, skipped_text
 from clear_alloc.cli.reports import check_reports, judgement_for, write_reports
 from clear_alloc.cli.show import progress, show_json, show_text, working
@@ -33,9 +32,10 @@ from clear_alloc.cli.terms import (
 from clear_alloc.errors import InvalidArgument
 from clear_alloc.files import CurveFile, read_curves, read_groups, write_caps, write_columns, write_curves
 from clear_alloc.fit import FAMILIES, fit
-from clear_alloc.frontier import Frontier, frontier
 from clear_alloc.groups import GroupedAllocation, allocate_groups
 from clear_alloc.importers import IMPORTERS
+from clear_alloc.policies.allocate import allocate
+from clear_alloc.policies.frontier import Frontier, frontier
 
 __all__ = ["app"]
 

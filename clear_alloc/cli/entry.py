@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from clear_alloc.errors import AuditFailed, ClearAllocError, PriceNotConverged
-from clear_alloc.extras import optional
+from clear_alloc.support.optional import optional
 
 __all__ = ["BAD_INPUT", "INTERNAL", "INTERRUPTED", "OK", "main"]
 

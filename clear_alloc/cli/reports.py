@@ -8,10 +8,10 @@ from typing import Any
 
 from clear_alloc.cli.show import as_json
 from clear_alloc.errors import InvalidArgument
-from clear_alloc.extras import optional
 from clear_alloc.files import replacing
 from clear_alloc.fit import Fitted, Judgement
 from clear_alloc.plots import plot_calibration
+from clear_alloc.support.optional import optional
 
 __all__ = ["check_reports", "judgement_for", "write_reports"]
 

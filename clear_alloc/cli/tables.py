@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from clear_alloc.allocation.result import Allocation, Reason
 from clear_alloc.cli.show import show_table, show_text
-from clear_alloc.frontier import Frontier
 from clear_alloc.groups import GroupReport
-from clear_alloc.price import Status
-from clear_alloc.result import Allocation, Reason
+from clear_alloc.policies.frontier import Frontier
+from clear_alloc.solver.pricing.clearing import Status
 
 __all__ = ["more_text", "show_allocation", "show_frontier", "show_groups", "unit_of"]
 

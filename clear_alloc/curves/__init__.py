@@ -1,16 +1,16 @@
 """Reasoning-utility curves: the value of a query's answer against the tokens that it may use."""
 
+from clear_alloc.columns.validate import MAX_TOKENS, Array
 from clear_alloc.curves.base import (
     CEILING_SHORTFALL,
     Accounting,
     Curves,
     Rows,
     Smooth,
-    judged_accounting,
-    judged_price,
+    checked_accounting,
+    checked_price,
 )
 from clear_alloc.curves.charged import Charged
-from clear_alloc.curves.columns import MAX_TOKENS, Array
 from clear_alloc.curves.cumulative_surge import CumulativeSurge
 from clear_alloc.curves.envelope import Steps, envelope
 from clear_alloc.curves.lognormal import LognormalArrival
@@ -38,10 +38,10 @@ __all__ = [
     "ShiftedSurge",
     "Smooth",
     "Steps",
+    "checked_accounting",
+    "checked_price",
     "concatenate",
     "envelope",
     "from_records",
-    "judged_accounting",
-    "judged_price",
     "steepest_chord",
 ]

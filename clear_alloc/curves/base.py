@@ -9,10 +9,10 @@ from typing import Any, ClassVar, Literal, Self, cast, get_args
 import numpy as np
 import numpy.typing as npt
 
-from clear_alloc.curves.columns import Array, at_least, broadcast, picked
+from clear_alloc.columns.validate import Array, at_least, broadcast, take_rows
 from clear_alloc.errors import InvalidArgument, NotSupported
 
-__all__ = ["CEILING_SHORTFALL", "Accounting", "Curves", "Rows", "Smooth", "judged_accounting", "judged_price"]
+__all__ = ["CEILING_SHORTFALL", "Accounting", "Curves", "Rows", "Smooth", "checked_accounting", "checked_price"]
 
 Accounting = Literal["reserved", "expected"]
 Rows = npt.NDArray[np.intp] | slice
@@ -20,14 +20,14 @@ Rows = npt.NDArray[np.intp] | slice
 CEILING_SHORTFALL = 1e-9  # of the top: curves that never reach it are taken as flat from here on
 
 
-def judged_accounting(accounting: object) -> Accounting:
+def checked_accounting(accounting: object) -> Accounting:
     """`reserved` or `expected`; InvalidArgument for anything else."""
     if isinstance(accounting, str) and accounting in get_args(Accounting):
         return cast(Accounting, accounting)
     raise InvalidArgument("accounting", accounting, "'reserved' or 'expected'", "choose one of the two")
 
 
-def judged_price(price: npt.ArrayLike, argument: str = "price") -> Array:
+def checked_price(price: npt.ArrayLike, argument: str = "price") -> Array:
     """Prices as float64; InvalidArgument unless all are finite and not negative."""
     asked = np.asarray(price, dtype=np.float64)
     if not (np.isfinite(asked).all() and (asked >= 0).all()):
@@ -99,7 +99,7 @@ class Curves(ABC):
         Raises NotSupported where expected accounting is asked of a family that knows no lengths. O(n).
         """
         caps = np.asarray(tokens, dtype=np.float64)
-        if judged_accounting(accounting) == "expected":
+        if checked_accounting(accounting) == "expected":
             return self.expected_cost(caps)
         return np.broadcast_to(caps, np.broadcast_shapes(caps.shape, (len(self),)))
 
@@ -150,7 +150,7 @@ class Smooth(Curves):
 
     def take(self, rows: Rows) -> Self:
         """The curves at the given row numbers, in that order, or of a slice; nothing is checked again. O(rows)."""
-        return self._of({name: picked(array, rows) for name, array in self._columns().items()})
+        return self._of({name: take_rows(array, rows) for name, array in self._columns().items()})
 
     @classmethod
     def _of(cls, columns: Mapping[str, Array]) -> Self:
@@ -161,7 +161,7 @@ class Smooth(Curves):
         return new
 
     @classmethod
-    def joined(cls, parts: Sequence[Self]) -> Self:
+    def concatenate(cls, parts: Sequence[Self]) -> Self:
         """One column out of several of the same family."""
         columns = [part._columns() for part in parts]
         return cls._of({name: np.concatenate([c[name] for c in columns]) for name in columns[0]})
@@ -188,16 +188,16 @@ class Smooth(Curves):
         """Standard deviation of what a completion burns under a cap, token. O(n)."""
         raise self._knows_no_lengths()
 
-    def running(self, tokens: npt.ArrayLike) -> Array:  # noqa: ARG002
+    def length_survival(self, tokens: npt.ArrayLike) -> Array:  # noqa: ARG002
         """Share of completions that burn more than `tokens`: the slope of the expected cost. O(n)."""
         raise self._knows_no_lengths()
 
-    def hazard(self, tokens: npt.ArrayLike) -> Array:  # noqa: ARG002
+    def hazard_value(self, tokens: npt.ArrayLike) -> Array:  # noqa: ARG002
         """Value per token that is expected to be burned, at the margin of a cap; value/token. O(n)."""
         raise self._knows_no_lengths()
 
     @property
-    def hazard_falls_from(self) -> Array:
+    def hazard_peak(self) -> Array:
         """Cap (token) from which the hazard falls: the utility is concave in its expected cost."""
         raise self._knows_no_lengths()
 
@@ -206,7 +206,7 @@ class Smooth(Curves):
         """Cap near the one that is worth most per token expected to be burned, None where there is no guess."""
         return None
 
-    def hazard_stationary(self, price: npt.ArrayLike) -> Array:  # noqa: ARG002
+    def inverse_hazard(self, price: npt.ArrayLike) -> Array:  # noqa: ARG002
         """Cap on the branch of falling hazard where it equals `price`, unbounded above. O(n)."""
         raise self._knows_no_lengths()
 
@@ -231,7 +231,7 @@ class Smooth(Curves):
         """Slope of the utility at a cap, value/token."""
 
     @abstractmethod
-    def stationary(self, price: npt.ArrayLike) -> Array:
+    def inverse_marginal(self, price: npt.ArrayLike) -> Array:
         """Cap on the concave branch where the marginal value equals `price`, unbounded above.
 
         Where no point of the branch is that steep: its start, `concave_from`, or below.
@@ -239,18 +239,18 @@ class Smooth(Curves):
 
     def branch_start(self, accounting: Accounting = "reserved") -> Array:
         """Cap (token) from which the utility is concave in what it is charged."""
-        return self.hazard_falls_from if judged_accounting(accounting) == "expected" else self.concave_from
+        return self.hazard_peak if checked_accounting(accounting) == "expected" else self.concave_from
 
     def on_branch(self, price: npt.ArrayLike, accounting: Accounting = "reserved") -> Array:
         """Cap on that branch where one more token charged is worth `price`; at or below its start if none. O(n)."""
-        return self.hazard_stationary(price) if accounting == "expected" else self.stationary(price)
+        return self.inverse_hazard(price) if accounting == "expected" else self.inverse_marginal(price)
 
     def efficiency(self, tokens: npt.ArrayLike, accounting: Accounting = "reserved") -> Array:
         """Value of one more token charged, at a cap; value/token. O(n)."""
-        return self.hazard(tokens) if accounting == "expected" else self.marginal(tokens)
+        return self.hazard_value(tokens) if accounting == "expected" else self.marginal(tokens)
 
     def demand(self, price: npt.ArrayLike, accounting: Accounting = "reserved") -> Array:
         """Cap (token) with the highest utility - price x cost; 0 where no cap has positive surplus."""
-        asked = judged_price(price)
+        asked = checked_price(price)
         wanted = np.clip(self.on_branch(asked, accounting), self.branch_start(accounting), self.ceiling)
         return np.where(asked < self.reservation_price(accounting), wanted, 0.0)

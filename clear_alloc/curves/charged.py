@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from clear_alloc.columns.validate import Array, take_rows
 from clear_alloc.curves.base import Accounting, Rows, Smooth
-from clear_alloc.curves.columns import Array, picked
 
 __all__ = ["Charged"]
 
@@ -33,7 +33,7 @@ class Charged:
         """The same for some of the queries."""
         if self.plain:
             return Charged(self.curves.take(rows))
-        rate, call = (None if column is None else picked(column, rows) for column in (self.rate, self.call))
+        rate, call = (None if column is None else take_rows(column, rows) for column in (self.rate, self.call))
         return Charged(self.curves.take(rows), self.accounting, rate, call)
 
     def charge(self, caps: Array) -> Array:
@@ -109,7 +109,7 @@ class Charged:
         for _ in range(_NEWTON_STEPS):
             missing = target - self.curves.expected_cost(caps)
             with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-                step = np.where(missing > 0.0, missing / self.curves.running(caps), 0.0)
+                step = np.where(missing > 0.0, missing / self.curves.length_survival(caps), 0.0)
             raised: Array = np.minimum(caps + np.where(np.isnan(step), np.inf, step), most)
             if not (raised > caps + 0.25).any():
                 return raised

@@ -7,10 +7,10 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from clear_alloc.blocks import cached_property
-from clear_alloc.curves.columns import MAX_TOKENS, Array, at_least, positive, probability, resolvable
-from clear_alloc.curves.lambert import w_minus_one
+from clear_alloc.columns.validate import MAX_TOKENS, Array, at_least, positive, probability, resolvable
 from clear_alloc.curves.residual import Arrival, central_third
+from clear_alloc.curves.special.lambert_w import w_minus_one
+from clear_alloc.support.parallel import cached_property
 
 __all__ = ["CumulativeSurge"]
 
@@ -104,7 +104,7 @@ class CumulativeSurge(Arrival):
         y = np.maximum((np.asarray(tokens, dtype=np.float64) - self.threshold) / self.width, 0.0)
         return self.top * _arrived(y)
 
-    def unfinished(self, tokens: npt.ArrayLike) -> Array:
+    def answer_survival(self, tokens: npt.ArrayLike) -> Array:
         """Share of the right answers that arrive after `tokens`. O(n)."""
         y = np.maximum((np.asarray(tokens, dtype=np.float64) - self.threshold) / self.width, 0.0)
         share: Array = (1.0 + y) * np.exp(-y)
@@ -115,7 +115,7 @@ class CumulativeSurge(Arrival):
         y = np.maximum((np.asarray(tokens, dtype=np.float64) - self.threshold) / self.width, 0.0)
         return self.top / self.width * y * np.exp(-y)
 
-    def stationary(self, price: npt.ArrayLike) -> Array:
+    def inverse_marginal(self, price: npt.ArrayLike) -> Array:
         """Threshold - s W_{-1}(-price s/top), token. O(n)."""
         # U'(x) = (top/s) y exp(-y) = price on the falling side of the density, y >= 1.
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -162,18 +162,18 @@ class CumulativeSurge(Arrival):
         """E min(length, cap)^2, token^2. O(n)."""
         return self.expected_cost(tokens) ** 2 + self.deviation(tokens) ** 2
 
-    def hazard(self, tokens: npt.ArrayLike) -> Array:
+    def hazard_value(self, tokens: npt.ArrayLike) -> Array:
         """(top/s) y/(1 + y), value/token: it rises with the cap, so a query is best run to its end or not at all."""
         y = np.maximum((np.asarray(tokens, dtype=np.float64) - self.threshold) / self.width, 0.0)
         worth: Array = self.top / self.width * y / (1.0 + y)
         return worth
 
     @property
-    def hazard_falls_from(self) -> Array:
+    def hazard_peak(self) -> Array:
         """The ceiling, token: the hazard never falls."""
         return self.ceiling
 
-    def hazard_stationary(self, price: npt.ArrayLike) -> Array:
+    def inverse_hazard(self, price: npt.ArrayLike) -> Array:
         """The ceiling, token."""
         return np.broadcast_to(self.ceiling, np.broadcast_shapes(np.shape(price), self.ceiling.shape))
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from clear_alloc.curves.columns import Array
+from clear_alloc.columns.validate import Array
 
 __all__ = ["Steps", "envelope"]
 

@@ -9,12 +9,18 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import log_ndtr, ndtr
 
-from clear_alloc.blocks import cached_property
+from clear_alloc.columns.validate import MAX_TOKENS, Array, check, column, positive, probability
 from clear_alloc.curves.charged import Charged
-from clear_alloc.curves.columns import MAX_TOKENS, Array, check, column, positive, probability
-from clear_alloc.curves.hazard import FAR, OfSpread, inverse_mills, relative_hazard_peak, relative_hazard_root
 from clear_alloc.curves.residual import Arrival, central_third
+from clear_alloc.curves.special.normal_hazard import (
+    FAR,
+    OfSpread,
+    inverse_mills,
+    relative_hazard_peak,
+    relative_hazard_root,
+)
 from clear_alloc.curves.tangent import steepest_chord
+from clear_alloc.support.parallel import cached_property
 
 __all__ = ["LognormalArrival"]
 
@@ -56,7 +62,7 @@ def _best_ends() -> OfSpread:
     """The z of the cap that is worth most per token expected to be burned."""
     spread = OfSpread.nodes
     curves = LognormalArrival(1.0, spread, 1.0)
-    zero, start = np.zeros(len(spread)), curves.hazard_falls_from
+    zero, start = np.zeros(len(spread)), curves.hazard_peak
     _, end = steepest_chord(Charged(curves, "expected"), zero, zero, start, curves.ceiling)
     return OfSpread(np.log(end) / spread)
 
@@ -136,7 +142,7 @@ class LognormalArrival(Arrival):
         """Value of a cap. O(n)."""
         return self.top * ndtr(self._z(tokens))
 
-    def unfinished(self, tokens: npt.ArrayLike) -> Array:
+    def answer_survival(self, tokens: npt.ArrayLike) -> Array:
         """Share of the right answers that arrive after `tokens`. O(n)."""
         return ndtr(-self._z(tokens))
 
@@ -148,7 +154,7 @@ class LognormalArrival(Arrival):
             slope = self.top * np.exp(-0.5 * z * z) / (_SQRT_2PI * self.spread * caps)
         return np.where(caps > 0.0, slope, 0.0)
 
-    def stationary(self, price: npt.ArrayLike) -> Array:
+    def inverse_marginal(self, price: npt.ArrayLike) -> Array:
         """Median exp(spread z), z = -spread + sqrt(spread^2 - 2 log(price spread median sqrt(2 pi)/top)). O(n)."""
         # phi(z)/(spread b) = price/top with b = median exp(spread z) is quadratic in z; the larger root is concave.
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -204,7 +210,7 @@ class LognormalArrival(Arrival):
         terms = (self._ended(k, z, log_unit) + later for k in (1.0, 2.0, 3.0))
         return central_third(*terms) * caps**3
 
-    def hazard(self, tokens: npt.ArrayLike) -> Array:
+    def hazard_value(self, tokens: npt.ArrayLike) -> Array:
         """Top m(z)/(spread cap), value/token, m the inverse Mills ratio; 0 at cap 0. O(n)."""
         caps = np.asarray(tokens, dtype=np.float64)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -222,11 +228,11 @@ class LognormalArrival(Arrival):
         return np.minimum(self.median * np.exp(self.spread * z), self.ceiling)
 
     @cached_property
-    def hazard_falls_from(self) -> Array:
+    def hazard_peak(self) -> Array:
         """Cap with the highest hazard, token; the ceiling where it rises all the way (spread below about 0.16)."""
         return np.minimum(self.median * np.exp(self.spread * self._relative_hazard_peak), self.ceiling)
 
-    def hazard_stationary(self, price: npt.ArrayLike) -> Array:
+    def inverse_hazard(self, price: npt.ArrayLike) -> Array:
         """Cap beyond the peak of the hazard where it equals `price`, at most the ceiling. O(n)."""
         # log m(z) - spread z = log(price spread median/top).
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):

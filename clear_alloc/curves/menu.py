@@ -8,11 +8,11 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from clear_alloc.blocks import cached_property
-from clear_alloc.curves.base import Accounting, Curves, Rows, judged_accounting, judged_price
-from clear_alloc.curves.columns import MIN_SCALE, Array, as_given, at_least, check
+from clear_alloc.columns.validate import MIN_SCALE, Array, as_given, at_least, check
+from clear_alloc.curves.base import Accounting, Curves, Rows, checked_accounting, checked_price
 from clear_alloc.curves.envelope import Steps, envelope
 from clear_alloc.errors import InvalidArgument
+from clear_alloc.support.parallel import cached_property
 
 __all__ = ["Menu"]
 
@@ -93,7 +93,7 @@ class Menu(Curves):
         return new
 
     @classmethod
-    def joined(cls, parts: Sequence[Self]) -> Self:
+    def concatenate(cls, parts: Sequence[Self]) -> Self:
         """One column out of several; short lists are padded."""
         k = max(part.order.shape[1] for part in parts)
         new = object.__new__(cls)
@@ -176,12 +176,12 @@ class Menu(Curves):
         return envelope(self.sorted_costs, self.sorted_values, np.zeros(len(self)), self.free_value)
 
     def _charged(self, accounting: Accounting) -> Array:
-        return self.sorted_burned if judged_accounting(accounting) == "expected" else self.sorted_costs
+        return self.sorted_burned if checked_accounting(accounting) == "expected" else self.sorted_costs
 
     def demand(self, price: npt.ArrayLike, accounting: Accounting = "reserved") -> Array:
         """Cost of the option with the highest value - price x charge, the cheapest of equals; 0 if none gains."""
         charged = self._charged(accounting)
-        asked = np.broadcast_to(judged_price(price), (len(self),))
+        asked = np.broadcast_to(checked_price(price), (len(self),))
         there = np.isfinite(charged)
         surplus = np.where(there, self.sorted_values - asked[:, None] * np.where(there, charged, 0.0), -np.inf)
         best, rows = surplus.argmax(axis=1), np.arange(len(self))

@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from clear_alloc.columns.validate import Array
 from clear_alloc.curves.base import Accounting, Curves, Rows, Smooth
-from clear_alloc.curves.columns import Array
 from clear_alloc.curves.cumulative_surge import CumulativeSurge
 from clear_alloc.curves.lognormal import LognormalArrival
 from clear_alloc.curves.menu import Menu
@@ -28,7 +28,7 @@ Piece = tuple[
 class Mixed(Smooth):
     """A column whose rows belong to different families; every question is passed on to the row's own family.
 
-    Built by `concatenate` and `from_records`. `marginal`, `stationary`, `concave_from` and `break_even` exist
+    Built by `concatenate` and `from_records`. `marginal`, `inverse_marginal`, `concave_from` and `break_even` exist
     only where no row is a menu.
     """
 
@@ -91,9 +91,9 @@ class Mixed(Smooth):
         """Slope at a cap, value/token. O(n)."""
         return self._ask("marginal", tokens)
 
-    def stationary(self, price: npt.ArrayLike) -> Array:
+    def inverse_marginal(self, price: npt.ArrayLike) -> Array:
         """Cap on the concave branch where the marginal value equals `price`. O(n)."""
-        return self._ask("stationary", price)
+        return self._ask("inverse_marginal", price)
 
     def demand(self, price: npt.ArrayLike, accounting: Accounting = "reserved") -> Array:
         """Cap (token) with the highest utility - price x cost; 0 where no cap has positive surplus."""
@@ -115,22 +115,22 @@ class Mixed(Smooth):
         """Third central moment of what a completion burns under a cap, token^3. O(n)."""
         return self._ask("third_moment", tokens)
 
-    def running(self, tokens: npt.ArrayLike) -> Array:
+    def length_survival(self, tokens: npt.ArrayLike) -> Array:
         """Share of completions that burn more than `tokens`. O(n)."""
         return self._ask("running", tokens)
 
-    def hazard(self, tokens: npt.ArrayLike) -> Array:
+    def hazard_value(self, tokens: npt.ArrayLike) -> Array:
         """Value per token that is expected to be burned, at the margin of a cap. O(n)."""
         return self._ask("hazard", tokens)
 
     @property
-    def hazard_falls_from(self) -> Array:
+    def hazard_peak(self) -> Array:
         """Cap (token) from which the hazard falls."""
-        return self._gather(lambda curves: curves.hazard_falls_from)
+        return self._gather(lambda curves: curves.hazard_peak)
 
-    def hazard_stationary(self, price: npt.ArrayLike) -> Array:
+    def inverse_hazard(self, price: npt.ArrayLike) -> Array:
         """Cap on the branch of falling hazard where it equals `price`. O(n)."""
-        return self._ask("hazard_stationary", price)
+        return self._ask("inverse_hazard", price)
 
     @property
     def emergence(self) -> Array:
@@ -171,7 +171,7 @@ def _merged(pieces: Sequence[Piece]) -> Curves:
     merged: list[Piece] = []
     for family in dict.fromkeys(curves.family for curves, _ in pieces):
         same = [(curves, rows) for curves, rows in pieces if curves.family == family]
-        merged.append((type(same[0][0]).joined([c for c, _ in same]), np.concatenate([r for _, r in same])))
+        merged.append((type(same[0][0]).concatenate([c for c, _ in same]), np.concatenate([r for _, r in same])))
     filled = [piece for piece in merged if len(piece[1])]
     if len(filled) > 1:
         return Mixed(filled)

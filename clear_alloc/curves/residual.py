@@ -9,12 +9,12 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from clear_alloc.blocks import cached_property
-from clear_alloc.curves.base import Accounting, Rows, Smooth, judged_accounting
+from clear_alloc.columns.validate import Array
+from clear_alloc.curves.base import Accounting, Rows, Smooth, checked_accounting
 from clear_alloc.curves.charged import Charged
-from clear_alloc.curves.columns import Array
 from clear_alloc.curves.tangent import steepest_chord
 from clear_alloc.errors import NotSupported
+from clear_alloc.support.parallel import cached_property
 
 __all__ = ["Arrival", "Residual", "central_third"]
 
@@ -28,7 +28,7 @@ class Arrival(Smooth):
     """Smooth curves read as arrivals: they know which share of the right answers is still to come."""
 
     @abstractmethod
-    def unfinished(self, tokens: npt.ArrayLike) -> Array:
+    def answer_survival(self, tokens: npt.ArrayLike) -> Array:
         """Share of the right answers that arrive after `tokens`, accurate where it is small. O(n)."""
 
     @property
@@ -37,17 +37,17 @@ class Arrival(Smooth):
 
     def reservation_price(self, accounting: Accounting = "reserved") -> Array:
         """U(break_even)/cost(break_even), value/token; the slope at 0 where the curve is concave from its start."""
-        return self._hazard_chord if judged_accounting(accounting) == "expected" else self._reservation
+        return self._hazard_chord if checked_accounting(accounting) == "expected" else self._reservation
 
     @cached_property
     def _hazard_chord(self) -> Array:
         zero = np.zeros(len(self))
-        start = np.minimum(self.hazard_falls_from, self.ceiling)
+        start = np.minimum(self.hazard_peak, self.ceiling)
         return steepest_chord(Charged(self, "expected"), zero, zero, start, self.ceiling, self.likely_run)[0]
 
-    def running(self, tokens: npt.ArrayLike) -> Array:
+    def length_survival(self, tokens: npt.ArrayLike) -> Array:
         """Share of completions that burn more than `tokens`, right or wrong: both are taken as equally long. O(n)."""
-        return self.unfinished(tokens) if self.knows_lengths else super().running(tokens)
+        return self.answer_survival(tokens) if self.knows_lengths else super().length_survival(tokens)
 
     def expected_square(self, tokens: npt.ArrayLike) -> Array:  # noqa: ARG002
         """Mean of min(length, cap)^2, token^2. O(n)."""
@@ -83,7 +83,7 @@ class Residual(Smooth):
 
     @cached_property
     def _unfinished(self) -> Array:
-        share = self.whole.unfinished(self.spent)
+        share = self.whole.answer_survival(self.spent)
         # Past its ceiling a curve has nothing left that is worth a token.
         return np.where(self.spent < self.whole.ceiling, share, 0.0)
 
@@ -97,9 +97,9 @@ class Residual(Smooth):
         return type(self)(self.whole.take(rows), self.spent[rows])
 
     @classmethod
-    def joined(cls, parts: Sequence[Self]) -> Self:
+    def concatenate(cls, parts: Sequence[Self]) -> Self:
         """One column out of several whose whole curves are of one family."""
-        whole = type(parts[0].whole).joined([part.whole for part in parts])
+        whole = type(parts[0].whole).concatenate([part.whole for part in parts])
         return cls(whole, np.concatenate([part.spent for part in parts]))
 
     def to_records(self) -> list[dict[str, Any]]:
@@ -134,7 +134,7 @@ class Residual(Smooth):
     @cached_property
     def _hazard_chord(self) -> Array:
         zero = np.zeros(len(self))
-        return steepest_chord(Charged(self, "expected"), zero, zero, self.hazard_falls_from, self.ceiling)[0]
+        return steepest_chord(Charged(self, "expected"), zero, zero, self.hazard_peak, self.ceiling)[0]
 
     @property
     def break_even(self) -> Array:
@@ -143,12 +143,12 @@ class Residual(Smooth):
 
     def reservation_price(self, accounting: Accounting = "reserved") -> Array:
         """Highest value per token that is still to be had, value/token."""
-        return self._hazard_chord if judged_accounting(accounting) == "expected" else self._chord[0]
+        return self._hazard_chord if checked_accounting(accounting) == "expected" else self._chord[0]
 
     def utility(self, tokens: npt.ArrayLike) -> Array:
         """Value of a further cap. O(n)."""
         caps = np.asarray(tokens, dtype=np.float64)
-        arrived = np.clip(1.0 - self.whole.unfinished(self.spent + caps) * self._scale, 0.0, 1.0)
+        arrived = np.clip(1.0 - self.whole.answer_survival(self.spent + caps) * self._scale, 0.0, 1.0)
         # x (1/x) may be a hair below 1: no cap would be worth something.
         return self.top * np.where(caps > 0.0, arrived, 0.0)
 
@@ -156,13 +156,15 @@ class Residual(Smooth):
         """Slope at a further cap, value/token. O(n)."""
         return self.whole.marginal(self.spent + np.asarray(tokens, dtype=np.float64)) * self._scale
 
-    def stationary(self, price: npt.ArrayLike) -> Array:
+    def inverse_marginal(self, price: npt.ArrayLike) -> Array:
         """Further cap where the marginal value equals `price`. O(n)."""
-        return self.whole.stationary(np.asarray(price, dtype=np.float64) * self._unfinished) - self.spent
+        return self.whole.inverse_marginal(np.asarray(price, dtype=np.float64) * self._unfinished) - self.spent
 
-    def running(self, tokens: npt.ArrayLike) -> Array:
+    def length_survival(self, tokens: npt.ArrayLike) -> Array:
         """Share of the completions still running that burn more than `tokens` from here on. O(n)."""
-        return np.minimum(self.whole.running(self.spent + np.asarray(tokens, dtype=np.float64)) * self._scale, 1.0)
+        return np.minimum(
+            self.whole.length_survival(self.spent + np.asarray(tokens, dtype=np.float64)) * self._scale, 1.0
+        )
 
     def expected_cost(self, tokens: npt.ArrayLike) -> Array:
         """Mean of what a completion still burns under a further cap, token. O(n)."""
@@ -181,16 +183,16 @@ class Residual(Smooth):
         mean = self.expected_cost(tokens)
         return np.sqrt(np.clip(second - mean**2, 0.0, mean * (np.asarray(tokens, dtype=np.float64) - mean)))
 
-    def hazard(self, tokens: npt.ArrayLike) -> Array:
+    def hazard_value(self, tokens: npt.ArrayLike) -> Array:
         """Value per token still expected to be burned, at the margin of a further cap. O(n)."""
-        later = self.whole.hazard(self.spent + np.asarray(tokens, dtype=np.float64))
+        later = self.whole.hazard_value(self.spent + np.asarray(tokens, dtype=np.float64))
         return np.where(self._unfinished > 0.0, later, 0.0)
 
     @property
-    def hazard_falls_from(self) -> Array:
+    def hazard_peak(self) -> Array:
         """What is left to the branch of falling hazard, token."""
-        return np.minimum(np.maximum(self.whole.hazard_falls_from - self.spent, 0.0), self.ceiling)
+        return np.minimum(np.maximum(self.whole.hazard_peak - self.spent, 0.0), self.ceiling)
 
-    def hazard_stationary(self, price: npt.ArrayLike) -> Array:
+    def inverse_hazard(self, price: npt.ArrayLike) -> Array:
         """Further cap on the branch of falling hazard where it equals `price`. O(n)."""
-        return self.whole.hazard_stationary(price) - self.spent
+        return self.whole.inverse_hazard(price) - self.spent

@@ -7,8 +7,7 @@ from typing import ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from clear_alloc.blocks import cached_property
-from clear_alloc.curves.columns import (
+from clear_alloc.columns.validate import (
     MAX_TOKENS,
     Array,
     at_least,
@@ -19,8 +18,9 @@ from clear_alloc.curves.columns import (
     probability,
     resolvable,
 )
-from clear_alloc.curves.lambert import w0
 from clear_alloc.curves.residual import Arrival
+from clear_alloc.curves.special.lambert_w import w0
+from clear_alloc.support.parallel import cached_property
 
 __all__ = ["ShiftedSurge"]
 
@@ -160,7 +160,7 @@ class ShiftedSurge(Arrival):
         y = np.maximum((np.asarray(tokens, dtype=np.float64) - self.threshold) / self.width, 0.0)
         return self.top * y * np.exp(1.0 - y)
 
-    def unfinished(self, tokens: npt.ArrayLike) -> Array:
+    def answer_survival(self, tokens: npt.ArrayLike) -> Array:
         """Share of the right answers that arrive after `tokens`. O(n)."""
         y = np.clip((np.asarray(tokens, dtype=np.float64) - self.threshold) / self.width, 0.0, 1.0)
         share: Array = -np.expm1(np.log(np.maximum(y, 1e-300)) + 1.0 - y)
@@ -173,7 +173,7 @@ class ShiftedSurge(Arrival):
         rest = 1.0 - np.where(inside, y, 1.0)
         return self.top / self.width * rest * np.exp(rest)
 
-    def stationary(self, price: npt.ArrayLike) -> Array:
+    def inverse_marginal(self, price: npt.ArrayLike) -> Array:
         """Threshold + s (1 - W0(price s/top)), token. O(n)."""
         # U'(x) = (top/s)(1 - y) exp(1 - y) = price.  With w = 1 - y:  w exp(w) = price s/top.
         with np.errstate(invalid="ignore", over="ignore"):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from clear_alloc.columns.validate import Array
 from clear_alloc.curves.charged import Charged
-from clear_alloc.curves.columns import Array
 
 __all__ = ["steepest_chord"]
 

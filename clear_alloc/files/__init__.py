@@ -1,18 +1,18 @@
 """Rollouts, curves, groups and caps on disk, as JSONL, CSV or Parquet by suffix, judged by `clear_alloc.schema`."""
 
 from clear_alloc.files.atomic import replacing
+from clear_alloc.files.bad_rows import BadRowPolicy, Skipped
 from clear_alloc.files.caps import read_caps, write_caps
 from clear_alloc.files.curve_file import CurveFile, curves_of_table, read_curves, write_curves
 from clear_alloc.files.formats import Pick, write_columns
 from clear_alloc.files.group_file import read_groups
 from clear_alloc.files.judged import json_objects, judge_rows, read_judged
-from clear_alloc.files.refusals import Refusals, Skipped
 from clear_alloc.files.rollouts import RolloutTable, read_rollouts, rollout_table, write_rollouts
 
 __all__ = [
+    "BadRowPolicy",
     "CurveFile",
     "Pick",
-    "Refusals",
     "RolloutTable",
     "Skipped",
     "curves_of_table",

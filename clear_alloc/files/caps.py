@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from clear_alloc.allocation.result import Allocation
 from clear_alloc.files.formats import write_columns
 from clear_alloc.files.judged import read_judged
-from clear_alloc.files.names import check_ids, check_unique
-from clear_alloc.result import Allocation
+from clear_alloc.files.unique_ids import check_ids, check_unique
 from clear_alloc.schema import CapRow
 
 __all__ = ["read_caps", "write_caps"]

@@ -11,11 +11,11 @@ import numpy.typing as npt
 
 from clear_alloc.curves import FAMILIES, MAX_TOKENS, Curves, ShiftedSurge, concatenate
 from clear_alloc.errors import BadRow, InvalidArgument
+from clear_alloc.files.bad_rows import BadRowPolicy
 from clear_alloc.files.formats import table_in_memory, whole_or_none, write_columns
 from clear_alloc.files.judged import Judged, judge_table, read_judged
-from clear_alloc.files.names import check_ids, check_unique
-from clear_alloc.files.refusals import Refusals
-from clear_alloc.limits import whole_column
+from clear_alloc.files.unique_ids import check_ids, check_unique
+from clear_alloc.market.feasible import whole_column
 from clear_alloc.schema import OPTIONAL, PARAMETERS, QueryRow
 
 __all__ = ["CurveFile", "curves_of_table", "read_curves", "write_curves"]
@@ -110,7 +110,7 @@ def curves_of_table(table: object) -> CurveFile:
     array([ 600., 4000.])
     """
     source = "the table"
-    return _curves_of(judge_table(source, QueryRow, table_in_memory(source, table, QueryRow), Refusals()))
+    return _curves_of(judge_table(source, QueryRow, table_in_memory(source, table, QueryRow), BadRowPolicy()))
 
 
 def _curves_of(judged: Judged) -> CurveFile:

@@ -15,10 +15,10 @@ import numpy.typing as npt
 from pydantic import BaseModel
 
 from clear_alloc.errors import BadRow, InvalidArgument
-from clear_alloc.extras import optional
 from clear_alloc.files.atomic import replacing
-from clear_alloc.files.refusals import Refusals
+from clear_alloc.files.bad_rows import BadRowPolicy
 from clear_alloc.schema import AMOUNTS, LISTS, TEXTS
+from clear_alloc.support.optional import optional
 
 __all__ = [
     "CSV",
@@ -62,7 +62,7 @@ def json_lines(path: Path) -> Iterator[tuple[int, bytes]]:
 
 
 def table_rows(
-    path: Path, model: type[BaseModel], refuse: Refusals, pick: Pick | None = None
+    path: Path, model: type[BaseModel], refuse: BadRowPolicy, pick: Pick | None = None
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """Number (1 = the first below the header) and cells of every CSV row that is not blank.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from clear_alloc.files.judged import read_judged
-from clear_alloc.files.names import check_unique
+from clear_alloc.files.unique_ids import check_unique
 from clear_alloc.groups import Group
 from clear_alloc.schema import GroupRow
 

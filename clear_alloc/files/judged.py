@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ValidationError
 
-from clear_alloc.extras import optional
+from clear_alloc.files.bad_rows import BadRowPolicy
 from clear_alloc.files.formats import (
     CSV,
     PARQUET,
@@ -23,8 +23,8 @@ from clear_alloc.files.formats import (
     table_rows,
     unfolded,
 )
-from clear_alloc.files.refusals import Refusals
 from clear_alloc.schema import AMOUNTS, LISTS, TEXTS, Column, refusal, suspects
+from clear_alloc.support.optional import optional
 
 __all__ = ["Judged", "json_objects", "judge_rows", "judge_table", "read_judged"]
 
@@ -47,7 +47,7 @@ class Judged(NamedTuple):
 def read_judged(
     path: str | os.PathLike[str],
     model: type[BaseModel],
-    refuse: Refusals | None = None,
+    refuse: BadRowPolicy | None = None,
     pick: Pick | None = None,
 ) -> Judged:
     """Read a JSONL, CSV or Parquet file whose rows are `model`'s.
@@ -67,7 +67,7 @@ def read_judged(
         The file can't be opened.
     """
     file, kind = Path(path), format_of(path)
-    refuse = Refusals() if refuse is None else refuse
+    refuse = BadRowPolicy() if refuse is None else refuse
     if kind == PARQUET:
         return judge_table(file, model, parquet_table(file, model, pick), refuse)
     if kind == CSV:
@@ -75,12 +75,12 @@ def read_judged(
     return judge_rows(file, model, json_lines(file) if pick is None else _picked(file, refuse, pick), refuse)
 
 
-def _picked(path: Path, refuse: Refusals, pick: Pick) -> Iterator[tuple[int, dict[str, Any]]]:
+def _picked(path: Path, refuse: BadRowPolicy, pick: Pick) -> Iterator[tuple[int, dict[str, Any]]]:
     for number, row in json_objects(path, refuse):
         yield number, {ours: row[theirs] for ours, theirs in pick.items() if theirs in row}
 
 
-def json_objects(path: Path, refuse: Refusals) -> Iterator[tuple[int, dict[str, Any]]]:
+def json_objects(path: Path, refuse: BadRowPolicy) -> Iterator[tuple[int, dict[str, Any]]]:
     """Line number and content of every line that holds one JSON object; the others are refused."""
     for number, line in json_lines(path):
         try:
@@ -98,7 +98,7 @@ def judge_rows(
     source: str | os.PathLike[str],
     model: type[BaseModel],
     rows: Iterable[tuple[int, bytes | dict[str, Any]]],
-    refuse: Refusals,
+    refuse: BadRowPolicy,
 ) -> Judged:
     """Judge rows one by one, each a dict or a line of JSON; `refuse` hears of those that don't pass. O(n)."""
     # Only the values are kept: a million models would take a gigabyte.
@@ -114,7 +114,7 @@ def judge_rows(
 
 
 def _judge(
-    source: object, model: type[BaseModel], number: int, content: bytes | dict[str, Any], refuse: Refusals
+    source: object, model: type[BaseModel], number: int, content: bytes | dict[str, Any], refuse: BadRowPolicy
 ) -> BaseModel | None:
     try:
         return model.model_validate(content) if isinstance(content, dict) else model.model_validate_json(content)
@@ -131,7 +131,7 @@ def _array(name: str, values: list[Any]) -> npt.NDArray[Any]:
     return np.array(values, dtype=np.float64)
 
 
-def judge_table(source: str | os.PathLike[str], model: type[BaseModel], table: Any, refuse: Refusals) -> Judged:
+def judge_table(source: str | os.PathLike[str], model: type[BaseModel], table: Any, refuse: BadRowPolicy) -> Judged:
     """Judge a pyarrow table whose columns are fields of `model`, in bulk; rows in doubt one by one. O(n)."""
     columns = {name: _column(table.column(name)) for name in table.column_names}
     doubtful = np.flatnonzero(suspects(model, columns))

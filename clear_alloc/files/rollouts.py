@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from clear_alloc.errors import InvalidArgument
+from clear_alloc.files.bad_rows import BadRowPolicy, Skipped
 from clear_alloc.files.formats import whole_or_none, write_columns
 from clear_alloc.files.judged import Judged, read_judged
-from clear_alloc.files.refusals import Refusals, Skipped
 from clear_alloc.schema import RolloutRow
 
 __all__ = ["RolloutTable", "read_rollouts", "rollout_table", "write_rollouts"]
@@ -67,7 +67,7 @@ def read_rollouts(
     BadRow, InvalidArgument, NotSupported, OSError
         As `read_judged`; a file without good rows is an `InvalidArgument`.
     """
-    refuse = Refusals(skip_bad_rows)
+    refuse = BadRowPolicy(skip_bad_rows)
     return rollout_table(read_judged(path, RolloutRow, refuse, _picked(columns)), refuse)
 
 
@@ -82,7 +82,7 @@ def _picked(columns: Mapping[str, str] | None) -> dict[str, str] | None:
     return {name: columns.get(name, name) for name in known}
 
 
-def rollout_table(judged: Judged, refuse: Refusals) -> RolloutTable:
+def rollout_table(judged: Judged, refuse: BadRowPolicy) -> RolloutTable:
     """The table of judged `RolloutRow`s, with what `refuse` left out. `InvalidArgument` if no row is left."""
     if len(judged.rows):
         judged = _of_one_weight(judged, refuse)
@@ -101,7 +101,7 @@ def rollout_table(judged: Judged, refuse: Refusals) -> RolloutTable:
     return RolloutTable(rollouts, tuple(refuse.rows))
 
 
-def _of_one_weight(judged: Judged, refuse: Refusals) -> Judged:
+def _of_one_weight(judged: Judged, refuse: BadRowPolicy) -> Judged:
     if (judged.columns["weight"] == 1.0).all():
         return judged
     first: dict[str, tuple[float, int]] = {}

@@ -2,9 +2,9 @@
 
 from clear_alloc.fit.families import FAMILIES
 from clear_alloc.fit.fitting import Fitted, fit
-from clear_alloc.fit.judgement import Calibration, Judgement, Score
-from clear_alloc.fit.levels import LevelMenu, menu_of_levels
+from clear_alloc.fit.level_menus import LevelMenu, menu_of_levels
 from clear_alloc.fit.report import FitReport
+from clear_alloc.fit.scores import Calibration, Judgement, Score
 
 __all__ = [
     "FAMILIES",

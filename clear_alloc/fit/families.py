@@ -10,14 +10,14 @@ import numpy.typing as npt
 
 from clear_alloc.curves import CumulativeSurge, LognormalArrival, Menu, ShiftedSurge
 from clear_alloc.errors import InvalidArgument
-from clear_alloc.fit.censoring import Caps
-from clear_alloc.fit.empirical import arrivals_of, pooled_arrivals
-from clear_alloc.fit.lengths import ROUGH, TOLERANCE, Lengths, Summary, fit_lengths, stopped_evidence
-from clear_alloc.fit.paper import fit_humps
+from clear_alloc.fit.models.arrival_shape import arrivals, fit_shape
+from clear_alloc.fit.models.beta_binomial import Solvability, fit_solvability
+from clear_alloc.fit.models.censored_quadrature import Caps
+from clear_alloc.fit.models.lognormal_em import ROUGH, TOLERANCE, Lengths, Summary, fit_lengths, stopped_evidence
+from clear_alloc.fit.models.paper_histogram import fit_humps
+from clear_alloc.fit.models.product_limit import arrivals_of, pooled_arrivals
 from clear_alloc.fit.report import Facts, model_facts
 from clear_alloc.fit.rollouts import Array, Rollouts
-from clear_alloc.fit.solvability import Solvability, fit_solvability
-from clear_alloc.fit.surges import arrivals, fit_shape
 
 __all__ = ["FAMILIES", "MODELS", "Basis", "FittedCurves", "basis_of", "curves_of", "refusal"]
 

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from clear_alloc.blocks import cached_property
 from clear_alloc.errors import InvalidArgument
+from clear_alloc.fit.cross_validation import judge as cross_fit
 from clear_alloc.fit.families import FAMILIES, MODELS, FittedCurves, curves_of, refusal
-from clear_alloc.fit.judgement import Judgement
-from clear_alloc.fit.judging import judge as cross_fit
 from clear_alloc.fit.report import FitReport, make_report
 from clear_alloc.fit.rollouts import Rollouts, read_rollouts
+from clear_alloc.fit.scores import Judgement
+from clear_alloc.support.parallel import cached_property
 
 __all__ = ["FAMILIES", "Fitted", "fit"]
 
@@ -32,8 +32,8 @@ class Fitted:
     def judge(self) -> Judgement:
         """What held-out rollouts say of this family, by cross-fitting; once, in about twice the time of the fit.
 
-        Calibration, log likelihood and Brier score: see `clear_alloc.fit.judging`. Raises InvalidArgument, with the
-        reason, where the rollouts are too few to be split.
+        Calibration, log likelihood and Brier score: see `clear_alloc.fit.cross_validation`. Raises InvalidArgument,
+        with the reason, where the rollouts are too few to be split.
         """
         if self.report.judgement is not None:
             return self.report.judgement
@@ -119,8 +119,8 @@ def fit(
     that were right (product-limit where some were stopped). Nothing is shrunk, the solvability neither: with few
     rollouts it promises what they happened to do. For many rollouts per query, and to compare with.
 
-    *Paper.* The paper's hump, alpha and beta shared, a threshold per query; `clear_alloc.fit.paper` says what
-    of that is known and what is our reading. For replication.
+    *Paper.* The paper's hump, alpha and beta shared, a threshold per query; `clear_alloc.fit.models.paper_histogram`
+    says what of that is known and what is our reading. For replication.
 
     *Cost.* O(rollouts log rollouts) to group them, then O(queries + distinct caps of each) per pass: 200,000
     rollouts of 20,000 queries take well under a second uncapped, a few seconds when most are stopped.

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from clear_alloc.fit.judgement import Calibration, Judgement, Score
-from clear_alloc.fit.lengths import Lengths
+from clear_alloc.fit.models.arrival_shape import Shape
+from clear_alloc.fit.models.beta_binomial import Solvability
+from clear_alloc.fit.models.lognormal_em import Lengths
 from clear_alloc.fit.rollouts import Array, Rollouts
-from clear_alloc.fit.solvability import Solvability
-from clear_alloc.fit.surges import Shape
+from clear_alloc.fit.scores import Calibration, Judgement, Score
 
 __all__ = ["FLAGS", "Facts", "FitReport", "make_report", "model_facts"]
 

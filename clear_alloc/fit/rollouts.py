@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from clear_alloc.blocks import cached_property
 from clear_alloc.errors import InvalidArgument
+from clear_alloc.support.parallel import cached_property
 
 __all__ = ["Array", "Ints", "Rollouts", "read_rollouts"]
 

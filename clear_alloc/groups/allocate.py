@@ -7,16 +7,23 @@ from typing import Any, Unpack
 
 import numpy as np
 
+from clear_alloc.allocation.result import Allocation, allocation_of
 from clear_alloc.curves import Curves
 from clear_alloc.errors import InvalidArgument
-from clear_alloc.groups.funding import with_shares_funded
+from clear_alloc.groups.margins import TreeSolution, solve_tree
+from clear_alloc.groups.min_funded import with_shares_funded
 from clear_alloc.groups.result import GroupedAllocation, GroupReport
-from clear_alloc.groups.settle import Solution, settled_tree
 from clear_alloc.groups.tree import ROOT, Group, Tree, read_tree
-from clear_alloc.plan import charges_of, values_of
-from clear_alloc.price import Clearing, Status
-from clear_alloc.problem import CurvesLike, Problem, Terms, TermsGiven, judged_budget, read_problem
-from clear_alloc.result import Allocation, allocation_of
+from clear_alloc.market.problem import (
+    AllocateKwargs,
+    AllocateOptions,
+    CurvesLike,
+    Problem,
+    checked_budget,
+    read_problem,
+)
+from clear_alloc.solver.pricing.clearing import Clearing, Status
+from clear_alloc.solver.primal.water_filling import charge_per_query, value_per_query
 
 __all__ = ["allocate_groups"]
 
@@ -28,7 +35,7 @@ def allocate_groups(
     budget: float,
     groups: Iterable[Group],
     group_of: Sequence[str | None] | None = None,
-    **terms: Unpack[TermsGiven],
+    **terms: Unpack[AllocateKwargs],
 ) -> GroupedAllocation:
     """Allocate one budget among queries of groups that have budgets, guarantees and shares of their own.
 
@@ -72,18 +79,18 @@ def allocate_groups(
     >>> result["search"].binding.value
     'its own budget binds'
     """
-    problem = read_problem(curves, judged_budget(budget), Terms(**terms))
+    problem = read_problem(curves, checked_budget(budget), AllocateOptions(**terms))
     given = list(groups) if isinstance(groups, Iterable) and not isinstance(groups, str) else groups
     names = _names(curves, group_of, len(problem.market))
     tree = read_tree(given, names, problem.market, problem.pool)
-    solved = settled_tree(problem.market, tree, problem.deviations)
+    solved = solve_tree(problem.market, tree, problem.z_score)
     for _ in range(_FUNDING_ROUNDS):
         market = with_shares_funded(problem.market, tree, solved.prices.price, solved.grant)
         if market is problem.market:
             break
         problem = problem._replace(market=market)
         tree = read_tree(given, names, market, problem.pool)
-        solved = settled_tree(market, tree, problem.deviations)
+        solved = solve_tree(market, tree, problem.z_score)
     price = float(solved.prices.price[ROOT])
     status = Status.SLACK if price <= 0.0 else Status.CLEARED
     clearing = Clearing(price, price, 0, status if len(problem.market) else Status.EMPTY)
@@ -102,10 +109,10 @@ def _names(curves: CurvesLike, group_of: Sequence[str | None] | None, n: int) ->
     return [getattr(record, "group", None) for record in curves]
 
 
-def _reports(problem: Problem, tree: Tree, solved: Solution, allocation: Allocation) -> tuple[GroupReport, ...]:
+def _reports(problem: Problem, tree: Tree, solved: TreeSolution, allocation: Allocation) -> tuple[GroupReport, ...]:
     market, unit = problem.market, problem.unit
-    spent = tree.summed(charges_of(market, solved.grant)) * unit
-    worth = tree.summed(values_of(market, solved.grant))
+    spent = tree.summed(charge_per_query(market, solved.grant)) * unit
+    worth = tree.summed(value_per_query(market, solved.grant))
     funded, queries = tree.summed(allocation.funded.astype(float)), tree.summed(np.ones(len(market)))
     prices = solved.prices.price / unit
     reports = []

@@ -5,12 +5,19 @@ from __future__ import annotations
 import numpy as np
 
 from clear_alloc.curves import Array
-from clear_alloc.groups.clearing import Binding, Clearing, Prices
-from clear_alloc.groups.combined import NestedBound, combined
+from clear_alloc.groups.exact import NestedBound, combined
 from clear_alloc.groups.tree import ROOT, Index, Tree
-from clear_alloc.market import Market
-from clear_alloc.plan import Grant, charges_of, floors_of, grant_of, leftovers_spent, values_of
-from clear_alloc.solve import solve
+from clear_alloc.groups.tree_price import Binding, Clearing, Prices
+from clear_alloc.market.market import Market
+from clear_alloc.solver.primal.water_filling import (
+    Solution,
+    charge_per_query,
+    evaluate,
+    floor_solution,
+    spend_residual_budget,
+    value_per_query,
+)
+from clear_alloc.solver.solve import solve
 
 __all__ = ["Nested"]
 
@@ -40,7 +47,7 @@ class Nested:
         self.needed = tree.needed(market.least)
         self.clearing = Clearing(market, tree)
         self._inner: dict[int, Nested] = {}
-        self._known: dict[float, Grant] = {}
+        self._known: dict[float, Solution] = {}
         self._alone: Array | None = None
 
     def inner(self, node: int) -> Nested:
@@ -61,19 +68,19 @@ class Nested:
         work = self.work * len(market) / max(len(self.market), 1)
         return Nested(market, self.tree.under(child), self.taken, place, max(work, _LEAST_WORK))
 
-    def spent(self, grant: Grant) -> Array:
+    def spent(self, grant: Solution) -> Array:
         """Budget units charged within each node, (nodes,)."""
-        return self.tree.summed(charges_of(self.market, grant))
+        return self.tree.summed(charge_per_query(self.market, grant))
 
-    def worth(self, grant: Grant) -> Array:
+    def worth(self, grant: Solution) -> Array:
         """Utility within each node, (nodes,)."""
-        return self.tree.summed(values_of(self.market, grant))
+        return self.tree.summed(value_per_query(self.market, grant))
 
     @property
     def alone(self) -> Array:
         """Utility that each node's guarantee buys by itself, (nodes,); that of its floors where it has none."""
         if self._alone is None:
-            self._alone = self.worth(floors_of(self.market))
+            self._alone = self.worth(floor_solution(self.market))
             for child in self.tree.children:
                 own = self.inner(child)
                 self._alone[child : self.tree.last[child]] = own.alone
@@ -81,7 +88,7 @@ class Nested:
                     self._alone[child] = own.promised().utility
         return self._alone
 
-    def promised(self) -> Grant:
+    def promised(self) -> Solution:
         """What the guarantee of the whole buys by itself, or what is needed inside it if that is more."""
         return self.solved(max(float(self.tree.guarantee[ROOT]), float(self.needed[ROOT])))
 
@@ -105,7 +112,7 @@ class Nested:
         """The certificate of a pool."""
         return NestedBound(self.market, self.tree.with_pool(pool), self.prices(pool), self.alone)
 
-    def solved(self, pool: float) -> Grant:
+    def solved(self, pool: float) -> Solution:
         """The best grant found for `pool` budget units, which floors and guarantees must fit."""
         if pool not in self._known:
             rivals = [grant for size, grant in self._known.items() if size <= pool]
@@ -113,12 +120,12 @@ class Nested:
             self._known[pool] = self._idle_spent(combined(self.bound(pool), grant, self.work), pool)
         return self._known[pool]
 
-    def _idle_spent(self, grant: Grant, pool: float) -> Grant:
+    def _idle_spent(self, grant: Solution, pool: float) -> Solution:
         """Budget that is left, spent where every budget around the query has room for it."""
         tree = self.tree.with_pool(pool)
-        return leftovers_spent(self.market, grant, lambda grant: tree.left(self.spent(grant))[tree.node_of])
+        return spend_residual_budget(self.market, grant, lambda grant: tree.left(self.spent(grant))[tree.node_of])
 
-    def _solve(self, pool: float) -> Grant:
+    def _solve(self, pool: float) -> Solution:
         if len(self.tree) == 1:
             return solve(self.market, pool).grant
         bound = self.clearing.binding(self.clearing.price(pool))
@@ -133,9 +140,9 @@ class Nested:
             bound = {k: v for k, v in bound.items() if not any(b <= k < last[b] for b in broken)} | broken
         return self._each_by_itself(pool)
 
-    def _with_bound(self, pool: float, bound: dict[int, Binding]) -> Grant | None:
+    def _with_bound(self, pool: float, bound: dict[int, Binding]) -> Solution | None:
         """Binding groups by themselves, then all the others together with what is left."""
-        grant, left = floors_of(self.market), pool
+        grant, left = floor_solution(self.market), pool
         rest = np.ones(len(self.tree), dtype=bool)
         for node, kind in bound.items():
             own = self.inner(node)
@@ -150,7 +157,7 @@ class Nested:
             return None
         return self._placed(grant, market, rows, solve(market, left).grant)
 
-    def _broken(self, grant: Grant, bound: dict[int, Binding]) -> dict[int, Binding]:
+    def _broken(self, grant: Solution, bound: dict[int, Binding]) -> dict[int, Binding]:
         """Outermost groups that were taken as free and are not: over their budget, or below their guarantee."""
         tree, spent, worth = self.tree, self.spent(grant), self.worth(grant)
         found: dict[int, Binding] = {}
@@ -166,9 +173,9 @@ class Nested:
             closed[node] = node in found
         return found
 
-    def _each_by_itself(self, pool: float) -> Grant:
+    def _each_by_itself(self, pool: float) -> Solution:
         """Every group inside gets its guarantee or its floors, and the rest of the pool goes where it gains."""
-        grant, left = floors_of(self.market), pool
+        grant, left = floor_solution(self.market), pool
         for child in self.tree.children:
             own = self.inner(child)
             part = own.promised()
@@ -179,7 +186,7 @@ class Nested:
         grant = self._placed(grant, market, rows, solve(market, max(left, market.total_floor)).grant)
         return self._idle_lent(pool, grant, dict.fromkeys(self.tree.children, Binding.GUARANTEE))
 
-    def _idle_lent(self, pool: float, grant: Grant, bound: dict[int, Binding]) -> Grant:
+    def _idle_lent(self, pool: float, grant: Solution, bound: dict[int, Binding]) -> Solution:
         """What nobody else could use goes to groups that only their guarantee was keeping small."""
         for node, kind in bound.items():
             spent = self.spent(grant)
@@ -198,12 +205,12 @@ class Nested:
                 grant = rival
         return grant
 
-    def _placed(self, grant: Grant, part: Market, rows: Index, own: Grant) -> Grant:
+    def _placed(self, grant: Solution, part: Market, rows: Index, own: Solution) -> Solution:
         """`grant` with the decisions of `own`, which are about the queries `rows` alone."""
         caps, chosen = grant.caps.copy(), grant.chosen.copy()
         caps[self.smooth_place[rows[part.smooth_rows]]] = own.caps
         chosen[self.menu_place[rows[part.menu_rows]]] = own.chosen
-        return grant_of(self.market, caps, chosen)
+        return evaluate(self.market, caps, chosen)
 
 
 def _places(rows: Index, n: int) -> Index:

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from clear_alloc.allocation.result import Allocation
 from clear_alloc.errors import AuditFailed
-from clear_alloc.groups.clearing import Binding
-from clear_alloc.result import Allocation
+from clear_alloc.groups.tree_price import Binding
 
 __all__ = ["GroupReport", "GroupedAllocation"]
 

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from clear_alloc.blocks import cached_property
 from clear_alloc.curves import Array
 from clear_alloc.errors import BudgetTooSmall, InvalidArgument
-from clear_alloc.market import Market
-from clear_alloc.problem import in_market_units
+from clear_alloc.market.market import Market
+from clear_alloc.market.problem import in_market_units
+from clear_alloc.support.parallel import cached_property
 
 __all__ = ["ROOT", "Group", "Tree", "read_tree"]
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from clear_alloc.files import RolloutTable
 from clear_alloc.importers.batches import Answer, Scores, field, read_batch
-from clear_alloc.importers.records import Unfit
+from clear_alloc.importers.records import RecordRejected
 
 __all__ = ["from_anthropic_batch"]
 
@@ -57,13 +57,13 @@ def _answer(line: dict[str, Any]) -> Answer:
     kind = field(line, "result", "type")
     if kind != "succeeded":
         said = field(line, "result", "error", "error", "message") or field(line, "result", "error", "message")
-        raise Unfit(
+        raise RecordRejected(
             f"it is {kind or 'without a result'}{f' ({said})' if said else ''}; send it again or leave it out"
         )
     stop = field(line, "result", "message", "stop_reason")
     if stop == "pause_turn":
-        raise Unfit("it paused (pause_turn) and is not finished; continue it or leave it out")
+        raise RecordRejected("it paused (pause_turn) and is not finished; continue it or leave it out")
     tokens = field(line, "result", "message", "usage", "output_tokens")
     if tokens is None:
-        raise Unfit("it has no usage.output_tokens; leave it out")
+        raise RecordRejected("it has no usage.output_tokens; leave it out")
     return Answer(tokens, stop in _CUT)

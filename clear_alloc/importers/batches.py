@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from clear_alloc.errors import BadRow, InvalidArgument
-from clear_alloc.files import Refusals, RolloutTable, json_objects, read_judged
-from clear_alloc.importers.records import Unfit, collect, name_pattern, plain_name
+from clear_alloc.files import BadRowPolicy, RolloutTable, json_objects, read_judged
+from clear_alloc.importers.records import RecordRejected, collect, name_pattern, plain_name
 from clear_alloc.schema import ScoreRow
 
 __all__ = ["SAMPLE_NUMBER", "Answer", "Scores", "field", "read_batch"]
@@ -40,23 +40,23 @@ def read_batch(
     cap: int | None,
     skip_bad_rows: bool,
 ) -> RolloutTable:
-    """Rollouts from a file of batch results, whose lines `answer` understands or finds `Unfit`. O(lines)."""
-    pattern, refuse = name_pattern(id_pattern), Refusals(skip_bad_rows)
+    """Rollouts from a file of batch results, whose lines `answer` understands or finds `RecordRejected`. O(lines)."""
+    pattern, refuse = name_pattern(id_pattern), BadRowPolicy(skip_bad_rows)
     correct = _correct_by_id(scores)
     seen: set[str] = set()
 
     def rollout(line: dict[str, Any]) -> dict[str, Any]:
         name = line.get("custom_id")
         if not isinstance(name, str) or not name:
-            raise Unfit(f"custom_id is {name!r}; allowed: a name; give a file of batch results")
+            raise RecordRejected(f"custom_id is {name!r}; allowed: a name; give a file of batch results")
         try:
             cells = _cells(answer(line), cap)
-        except Unfit as error:
-            raise Unfit(f"request {name!r}: {error}") from None
+        except RecordRejected as error:
+            raise RecordRejected(f"request {name!r}: {error}") from None
         if name in seen:
-            raise Unfit(f"request {name!r}: it stands in an earlier row too; keep one result per request")
+            raise RecordRejected(f"request {name!r}: it stands in an earlier row too; keep one result per request")
         if name not in correct:
-            raise Unfit(f"request {name!r}: it has no score; add it to the scores or leave it out")
+            raise RecordRejected(f"request {name!r}: it has no score; add it to the scores or leave it out")
         seen.add(name)
         return {"query_id": plain_name(name, pattern), "correct": correct[name], **cells}
 

@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from clear_alloc.errors import ClearAllocError, InvalidArgument
-from clear_alloc.extras import optional
-from clear_alloc.files import Refusals, RolloutTable
-from clear_alloc.importers.records import Unfit, check_threshold, collect, scored
+from clear_alloc.files import BadRowPolicy, RolloutTable
+from clear_alloc.importers.records import RecordRejected, check_threshold, collect, scored
+from clear_alloc.support.optional import optional
 
 __all__ = ["from_inspect"]
 
@@ -83,7 +83,7 @@ def from_inspect(
     """
     check_threshold(threshold)
     log = optional("inspect_ai.log", "inspect", "reading a log of Inspect AI")
-    file, refuse = Path(path), Refusals(skip_bad_rows)
+    file, refuse = Path(path), BadRowPolicy(skip_bad_rows)
     if file.suffix.lower() not in (".eval", ".json"):
         raise InvalidArgument(f"the suffix of {file}", file.suffix, ".eval, .json", "give a log of Inspect AI")
     file.open("rb").close()  # the system's own words for a missing file
@@ -108,7 +108,7 @@ def _header(log: Any, file: Path) -> _Header:
     return _Header(spec.model, given if planned is None else planned, header.status, places)
 
 
-def _samples(log: Any, file: Path, header: _Header, refuse: Refusals) -> Iterator[tuple[int, Any]]:
+def _samples(log: Any, file: Path, header: _Header, refuse: BadRowPolicy) -> Iterator[tuple[int, Any]]:
     held = {(str(s.id), s.epoch): (s.id, s.epoch) for s in log.read_eval_log_sample_summaries(str(file))}
     places = dict(header.places)
     for key in held:  # logs of old versions don't list their samples
@@ -160,28 +160,34 @@ class _Reader:
     def rollout(self, sample: Any) -> dict[str, Any]:
         try:
             return self._rollout(sample)
-        except Unfit as error:
-            raise Unfit(f"sample {str(sample.id)!r}, epoch {sample.epoch}: {error}") from None
+        except RecordRejected as error:
+            raise RecordRejected(f"sample {str(sample.id)!r}, epoch {sample.epoch}: {error}") from None
 
     def _rollout(self, sample: Any) -> dict[str, Any]:
         if sample.error is not None:
-            raise Unfit(f"it failed ({sample.error.message.partition(chr(10))[0]}); run it again or leave it out")
+            raise RecordRejected(
+                f"it failed ({sample.error.message.partition(chr(10))[0]}); run it again or leave it out"
+            )
         if sample.invalidation is not None:
-            raise Unfit("it was invalidated; run it again or leave it out")
+            raise RecordRejected("it was invalidated; run it again or leave it out")
         correct, (tokens, limit) = self._correct(sample), self._length(sample)
         cut = sample.limit is not None or sample.output.stop_reason in _CUT
         return {"query_id": str(sample.id), "tokens": tokens, "correct": correct, "cap": tokens if cut else limit}
 
     def _correct(self, sample: Any) -> int:
         if not sample.scores:
-            raise Unfit("it has no score; score the log (inspect score) or leave it out")
+            raise RecordRejected("it has no score; score the log (inspect score) or leave it out")
         if self.scorer is None:
             self.scorer = _only([str(name) for name in sample.scores], "scorer", "scorers of the log")
         if self.scorer not in sample.scores:
-            raise Unfit(f"it has no score {self.scorer!r}; allowed: {', '.join(sample.scores)}; name one of them")
+            raise RecordRejected(
+                f"it has no score {self.scorer!r}; allowed: {', '.join(sample.scores)}; name one of them"
+            )
         value = sample.scores[self.scorer].value
         if value == "P" and self.threshold is None:
-            raise Unfit(f"score {self.scorer!r} is 'P', partial; allowed: C, I, N; give a threshold (P counts 0.5)")
+            raise RecordRejected(
+                f"score {self.scorer!r} is 'P', partial; allowed: C, I, N; give a threshold (P counts 0.5)"
+            )
         value = _LETTERS.get(value, value) if isinstance(value, str) else value
         return scored(value, f"score {self.scorer!r}", self.threshold)
 
@@ -192,7 +198,7 @@ class _Reader:
             return last.output_tokens, self.header.max_tokens
         calls = _own_calls(self.events(sample), self.header.model)
         if not calls or any(call.output.usage is None for call in calls):
-            raise Unfit(f"it has no usage of model {self.header.model!r}; log the events or leave it out")
+            raise RecordRejected(f"it has no usage of model {self.header.model!r}; log the events or leave it out")
         tokens = sum(call.output.usage.output_tokens for call in calls)
         return tokens, calls[0].config.max_tokens if len(calls) == 1 else None
 

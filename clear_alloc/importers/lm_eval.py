@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from clear_alloc.errors import InvalidArgument
-from clear_alloc.files import Refusals, RolloutTable, json_objects
-from clear_alloc.importers.records import Unfit, check_threshold, collect, scored
+from clear_alloc.files import BadRowPolicy, RolloutTable, json_objects
+from clear_alloc.importers.records import RecordRejected, check_threshold, collect, scored
 
 __all__ = ["from_lm_eval"]
 
@@ -75,12 +75,12 @@ def from_lm_eval(
     if tokens_from is None:
         remedy = "sample logs hold no token counts: name a field that you added, or pass a function that counts"
         raise InvalidArgument("tokens_from", None, "a field of the samples or a function of a sample", remedy)
-    file, refuse = Path(path), Refusals(skip_bad_rows)
+    file, refuse = Path(path), BadRowPolicy(skip_bad_rows)
     reader = _Reader(tokens_from, metric, threshold, cap)
     return collect(file, _of_one_filter(file, filter, refuse), reader.rollout, refuse)
 
 
-def _of_one_filter(file: Path, wanted: str | None, refuse: Refusals) -> Iterator[tuple[int, dict[str, Any]]]:
+def _of_one_filter(file: Path, wanted: str | None, refuse: BadRowPolicy) -> Iterator[tuple[int, dict[str, Any]]]:
     seen: dict[Any, None] = {}
     samples = json_objects(file, refuse)
     for number, sample in samples:
@@ -105,7 +105,7 @@ class _Reader:
 
     def rollout(self, sample: dict[str, Any]) -> dict[str, Any]:
         if "doc_id" not in sample:
-            raise Unfit("it has no doc_id; give a samples_*.jsonl file of the lm-evaluation-harness")
+            raise RecordRejected("it has no doc_id; give a samples_*.jsonl file of the lm-evaluation-harness")
         self._check_place(sample)
         correct, options = self._correct(sample), _generation_options(sample)
         limits = [options[name] for name in _LIMITS if options.get(name) is not None]
@@ -115,10 +115,12 @@ class _Reader:
     def _check_place(self, sample: dict[str, Any]) -> None:
         name, mark = str(sample["doc_id"]), sample.get("doc_hash")
         if self.hashes.setdefault(name, mark) != mark:
-            raise Unfit(f"doc_id {name} is another document than before; read each task's file by itself")
+            raise RecordRejected(f"doc_id {name} is another document than before; read each task's file by itself")
         # Old logs repeat a document once per filter and don't say which: those are not rollouts.
         if "filter" not in sample and (name, None) in self.hashes:
-            raise Unfit(f"doc_id {name} stands twice and no filter is named; keep the rows of one filter only")
+            raise RecordRejected(
+                f"doc_id {name} stands twice and no filter is named; keep the rows of one filter only"
+            )
         self.hashes[name, None] = None
 
     def _correct(self, sample: dict[str, Any]) -> int:
@@ -130,7 +132,7 @@ class _Reader:
             self.metric = str(names[0])
         if self.metric not in sample:
             found = ", ".join(map(str, names)) or "no metric"
-            raise Unfit(f"it has no metric {self.metric!r}; allowed: {found}; name one of them")
+            raise RecordRejected(f"it has no metric {self.metric!r}; allowed: {found}; name one of them")
         return scored(sample[self.metric], f"metric {self.metric!r}", self.threshold)
 
     def _tokens(self, sample: dict[str, Any]) -> Any:
@@ -139,7 +141,9 @@ class _Reader:
         value: Any = sample
         for part in [self.tokens_from] if self.tokens_from in sample else self.tokens_from.split("."):
             if not isinstance(value, dict) or part not in value:
-                raise Unfit(f"it has no field {self.tokens_from!r} with its tokens; add it or name another field")
+                raise RecordRejected(
+                    f"it has no field {self.tokens_from!r} with its tokens; add it or name another field"
+                )
             value = value[part]
         return value
 
@@ -153,5 +157,5 @@ def _generation_options(sample: dict[str, Any]) -> dict[str, Any]:
         first = arguments[0] if isinstance(arguments, list) and arguments else None
         second = first[1] if isinstance(first, list) and len(first) > 1 else None
     if isinstance(second, str):  # a continuation whose likelihood was asked for
-        raise Unfit("its answers were ranked by likelihood, not written; choose a task that generates")
+        raise RecordRejected("its answers were ranked by likelihood, not written; choose a task that generates")
     return second if isinstance(second, dict) else {}

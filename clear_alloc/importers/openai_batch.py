@@ -12,7 +12,7 @@ from typing import Any
 
 from clear_alloc.files import RolloutTable
 from clear_alloc.importers.batches import Answer, Scores, field, read_batch
-from clear_alloc.importers.records import Unfit
+from clear_alloc.importers.records import RecordRejected
 
 __all__ = ["from_openai_batch"]
 
@@ -64,20 +64,22 @@ def _answer(line: dict[str, Any]) -> Answer:
     status = field(line, "response", "status_code")
     if problem or status != 200:
         said = field(problem, "message") or field(problem, "code") or f"status_code {status}"
-        raise Unfit(f"it failed ({said}); send it again or leave it out")
+        raise RecordRejected(f"it failed ({said}); send it again or leave it out")
     if field(body, "object") == "response":
         return _response(body)
     if isinstance(field(body, "choices"), list):
         return _chat(body)
-    raise Unfit("its body is neither a chat completion nor a response; allowed: those two")
+    raise RecordRejected("its body is neither a chat completion nor a response; allowed: those two")
 
 
 def _chat(body: dict[str, Any]) -> Answer:
     choices, tokens = body["choices"], field(body, "usage", "completion_tokens")
     if len(choices) != 1:
-        raise Unfit(f"it has {len(choices)} choices and one usage for all; allowed: 1; send n = 1 several times")
+        raise RecordRejected(
+            f"it has {len(choices)} choices and one usage for all; allowed: 1; send n = 1 several times"
+        )
     if tokens is None:
-        raise Unfit("it has no usage.completion_tokens; leave it out")
+        raise RecordRejected("it has no usage.completion_tokens; leave it out")
     return Answer(tokens, field(choices[0], "finish_reason") == "length")
 
 
@@ -85,8 +87,8 @@ def _response(body: dict[str, Any]) -> Answer:
     status, reason = field(body, "status"), field(body, "incomplete_details", "reason")
     cut, filtered = reason == "max_output_tokens", reason == "content_filter"
     if status != "completed" and not (status == "incomplete" and (cut or filtered)):
-        raise Unfit(f"it is {status} ({reason or 'no reason given'}); send it again or leave it out")
+        raise RecordRejected(f"it is {status} ({reason or 'no reason given'}); send it again or leave it out")
     tokens = field(body, "usage", "output_tokens")
     if tokens is None:
-        raise Unfit("it has no usage.output_tokens; leave it out")
+        raise RecordRejected("it has no usage.output_tokens; leave it out")
     return Answer(tokens, cut, field(body, "max_output_tokens"))

@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 from clear_alloc.errors import InvalidArgument
-from clear_alloc.files import Refusals, RolloutTable, judge_rows, rollout_table
+from clear_alloc.files import BadRowPolicy, RolloutTable, judge_rows, rollout_table
 from clear_alloc.schema import RolloutRow
 
-__all__ = ["Unfit", "check_threshold", "collect", "name_pattern", "plain_name", "scored"]
+__all__ = ["RecordRejected", "check_threshold", "collect", "name_pattern", "plain_name", "scored"]
 
 Record = TypeVar("Record")
 
 
-class Unfit(Exception):
+class RecordRejected(Exception):
     """The record at hand is no rollout, for the reason it carries. Importers catch it; nobody else sees it."""
 
 
@@ -24,7 +24,7 @@ def collect(
     source: object,
     records: Iterable[tuple[int, Record]],
     rollout: Callable[[Record], dict[str, Any]],
-    refuse: Refusals,
+    refuse: BadRowPolicy,
 ) -> RolloutTable:
     """Numbered records, each turned into a `RolloutRow`'s cells by `rollout` and judged by it. O(records)."""
 
@@ -32,7 +32,7 @@ def collect(
         for number, record in records:
             try:
                 cells = rollout(record)
-            except Unfit as error:
+            except RecordRejected as error:
                 refuse(source, number, error)
             else:
                 yield number, cells
@@ -48,14 +48,18 @@ def check_threshold(threshold: float | None) -> None:
 
 
 def scored(value: object, name: str, threshold: float | None) -> int:
-    """Whether a score counts as right, 0 or 1. Partial credit is `Unfit` without a threshold."""
+    """Whether a score counts as right, 0 or 1. Partial credit is `RecordRejected` without a threshold."""
     if isinstance(value, (int, float)) and not math.isnan(value):
         if threshold is not None:
             return int(value >= threshold)
         if value in (0, 1):
             return int(value)
-        raise Unfit(f"{name} is {value!r}, neither right nor wrong; allowed: 0 or 1; give a threshold to divide them")
-    raise Unfit(f"{name} is {value!r}; allowed: a number or a boolean; choose another score or leave the row out")
+        raise RecordRejected(
+            f"{name} is {value!r}, neither right nor wrong; allowed: 0 or 1; give a threshold to divide them"
+        )
+    raise RecordRejected(
+        f"{name} is {value!r}; allowed: a number or a boolean; choose another score or leave the row out"
+    )
 
 
 def name_pattern(pattern: str | None) -> re.Pattern[str] | None:
@@ -78,5 +82,7 @@ def plain_name(custom_id: str, pattern: re.Pattern[str] | None) -> str:
         return custom_id
     found = pattern.fullmatch(custom_id)
     if found is None or not found[1]:
-        raise Unfit(f"custom_id is {custom_id!r}; allowed: what id_pattern {pattern.pattern!r} matches; correct one")
+        raise RecordRejected(
+            f"custom_id is {custom_id!r}; allowed: what id_pattern {pattern.pattern!r} matches; correct one"
+        )
     return found[1]

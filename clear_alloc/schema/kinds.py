@@ -7,8 +7,8 @@ from typing import Annotated
 import numpy as np
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Strict, Tag
 
-from clear_alloc.curves.columns import MAX_TOKENS
-from clear_alloc.tariff import LEAST_RATE
+from clear_alloc.columns.validate import MAX_TOKENS
+from clear_alloc.market.tariff import LEAST_RATE
 
 __all__ = [
     "LEAST",

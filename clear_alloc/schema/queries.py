@@ -9,10 +9,10 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from clear_alloc.curves.columns import MIN_SCALE
+from clear_alloc.columns.validate import MIN_SCALE
 from clear_alloc.curves.lognormal import MAX_SPREAD
 from clear_alloc.errors import InvalidArgument
-from clear_alloc.limits import read_limits
+from clear_alloc.market.feasible import read_limits
 from clear_alloc.schema.kinds import LEAST, MOST, Call, Levels, Name, Rate, Real, Reals, Weight, Whole
 from clear_alloc.schema.refusing import Absent, refusal, refuse
 from clear_alloc.schema.words import ID, NO_MORE, TOKENS, WEIGHT

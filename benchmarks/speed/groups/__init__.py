@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from benchmarks.speed.groups.competitors import BISECTION, CONTOUR, MILP, SLSQP, against
 from benchmarks.speed.groups.processes import IMPORT, MEMORY, STAGES, importing, profile, space
-from benchmarks.speed.groups.rivals import BISECTION, CONTOUR, MILP, SLSQP, against
 from benchmarks.speed.groups.sizes import SORT, START, against_sort, with_start
 from benchmarks.speed.rows import Case, Row
 

@@ -62,7 +62,7 @@ def profile(case: Case, _: int) -> Row:
 def _child(kind: str, case: Case, n: int, **variables: str) -> dict[str, Any]:
     overrun = "" if case.overrun is None else str(case.overrun)
     words = (kind, case.family, case.accounting, overrun, str(case.share), str(n))
-    found: dict[str, Any] = json.loads(_python("-m", "benchmarks.speed.child", *words, **variables))
+    found: dict[str, Any] = json.loads(_python("-m", "benchmarks.speed.subprocess_probe", *words, **variables))
     return found
 
 

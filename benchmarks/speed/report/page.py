@@ -9,14 +9,14 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from benchmarks.report import words
-from benchmarks.report.canvas import png
-from benchmarks.speed.aims import judged
+from benchmarks.report import markdown as words
+from benchmarks.report.figures import png
+from benchmarks.speed.markdown import series_words
 from benchmarks.speed.report.picture import sizes
 from benchmarks.speed.rows import Row
 from benchmarks.speed.scaling import LARGE, growth
 from benchmarks.speed.tables import COLUMNS, Table, aims_table, growth_table, stage_tables, table_of
-from benchmarks.speed.words import series_words
+from benchmarks.speed.targets import judged
 from benchmarks.speed.workloads import FUNDED, SHARE
 from clear_alloc.files.atomic import replacing
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from benchmarks.report.canvas import COLOURS, INK, legend_below, new_figure, panels
+from benchmarks.report.figures import COLOURS, INK, legend_below, new_figure, panels
+from benchmarks.speed.markdown import series_words, significant
 from benchmarks.speed.rows import Row
 from benchmarks.speed.scaling import series_of
-from benchmarks.speed.words import series_words, significant
 from benchmarks.speed.workloads import FUNDED
 
 if TYPE_CHECKING:

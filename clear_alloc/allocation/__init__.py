@@ -1,0 +1,1 @@
+"""The result: caps, the price that explains them, reasons, certificate, audit."""

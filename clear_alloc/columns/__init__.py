@@ -1,0 +1,1 @@
+"""Columns of shape (n,): numbers and ids, read, checked and broadcast once."""

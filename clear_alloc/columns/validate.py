@@ -1,0 +1,192 @@
+"""Numeric columns of shape (n,): read, checked and broadcast once, when curves are built."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from clear_alloc.columns.arrow import numbers
+from clear_alloc.errors import InvalidArgument
+
+__all__ = [
+    "MAX_TOKENS",
+    "MIN_SCALE",
+    "Array",
+    "any_nonzero",
+    "as_given",
+    "at_least",
+    "broadcast",
+    "broadcast_column",
+    "column",
+    "is_repeated",
+    "of_repeated",
+    "positive",
+    "probability",
+    "resolvable",
+    "scalar",
+    "take_rows",
+]
+
+Array = npt.NDArray[np.float64]
+
+MAX_TOKENS = 2.0**53  # float64 counts whole tokens exactly up to here
+_LEAST_CHANCE = 5e-324  # the smallest float above 0
+MIN_SCALE = 1e-12  # tokens; a narrower curve is a unit mistake and would overflow its own slope
+
+
+def as_given(values: npt.ArrayLike) -> npt.NDArray[Any]:
+    """An array in which numbers beside a string are still numbers, so that errors can name the offender.
+
+    A column of Arrow, pyarrow's, polars' or another's, is read as `numbers` reads it.
+    """
+    lent = numbers("values", values)
+    if lent is not None:
+        return lent
+    raw = np.asarray(values)
+    return np.asarray(values, dtype=object) if raw.dtype.kind in "SUc" else raw
+
+
+def column(argument: str, values: npt.ArrayLike) -> Array:
+    """`values` as a float64 array of one dimension (a scalar becomes shape (1,)), every entry finite."""
+    try:
+        lent = numbers(argument, values)
+        array = np.atleast_1d(_converted(argument, as_given(values))) if lent is None else lent
+    except (TypeError, ValueError, OverflowError) as error:
+        if isinstance(error, InvalidArgument):
+            raise
+        raise InvalidArgument(
+            argument, values, "numbers, one per query", f"pass a number or a flat array ({error})"
+        ) from error
+    if array.ndim != 1:
+        raise InvalidArgument(
+            argument, f"of shape {array.shape}", "a scalar or shape (n,)", "pass one number per query"
+        )
+    check(argument, array, np.isfinite(array), "finite numbers", "remove or repair the row")
+    return array
+
+
+def _converted(argument: str, raw: npt.NDArray[Any]) -> Array:
+    if raw.dtype.kind not in "biuf" and raw.size:
+        raw = np.array([_number(argument, i, v) for i, v in enumerate(raw.ravel())])
+    return raw.astype(np.float64)
+
+
+def _number(argument: str, row: int, value: object) -> float:
+    # Strings are refused even when they look like numbers: a guess here would hide a broken column.
+    if isinstance(value, (str, bytes, complex)) or value is None:
+        raise InvalidArgument(argument, value, "a number", "convert the column before passing it", row)
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InvalidArgument(argument, value, "a number", "convert the column before passing it", row) from error
+
+
+def scalar(argument: str, value: object, allowed: str, remedy: str) -> float:
+    """One number as a float, whatever its size; InvalidArgument for anything else, text and booleans included."""
+    if isinstance(value, (bool, str, bytes)) or value is None:
+        raise InvalidArgument(argument, value, allowed, remedy)
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InvalidArgument(argument, value, allowed, remedy) from error
+
+
+def check(argument: str, array: Array, good: npt.NDArray[np.bool_], allowed: str, remedy: str) -> None:
+    """Raise `InvalidArgument` for the first row where `good` is false."""
+    if not good.all():
+        row = int(np.argmin(good))
+        raise InvalidArgument(argument, array[row], allowed, remedy, row)
+
+
+def within(array: Array, least: float, most: float) -> bool:
+    """Whether every entry lies between the two, without a temporary; never so for nan."""
+    return not array.size or bool(array.min() >= least and array.max() <= most)
+
+
+def positive(argument: str, values: npt.ArrayLike, unit: str = "tokens") -> Array:
+    """A column of scales: MIN_SCALE <= value <= MAX_TOKENS."""
+    array = column(argument, values)
+    if not within(array, MIN_SCALE, MAX_TOKENS):
+        good = (array >= MIN_SCALE) & (array <= MAX_TOKENS)
+        check(argument, array, good, f"{MIN_SCALE:g} to 2**53 {unit}", "give the curve a positive scale")
+    return array
+
+
+def resolvable(width: Array, threshold: Array) -> None:
+    """Refuse a width that rounding loses when it is added to its threshold: no cap would reach the top."""
+    if width.size and threshold.size and width.min() >= np.spacing(threshold.max()):
+        return
+    if len(width) in (1, len(threshold)) or len(threshold) == 1:
+        good = width >= np.spacing(threshold)
+        seen = np.broadcast_to(width, good.shape)
+        allowed = "at least the spacing of floating-point numbers at the threshold"
+        check("width", seen, good, allowed, "widen the curve, or pass the step as a ca.Menu with one option")
+
+
+def at_least(argument: str, values: npt.ArrayLike, least: float, unit: str) -> Array:
+    """A column with least <= value <= MAX_TOKENS."""
+    array = column(argument, values)
+    if not within(array, least, MAX_TOKENS):
+        good = (array >= least) & (array <= MAX_TOKENS)
+        check(argument, array, good, f"{least:g} to 2**53 {unit}", "correct the value or drop the query")
+    return array
+
+
+def probability(argument: str, values: npt.ArrayLike) -> Array:
+    """A column of chances: 0 < value <= 1."""
+    array = column(argument, values)
+    if not within(array, _LEAST_CHANCE, 1.0):
+        remedy = "leave a query that can't be solved out of the call, and put its worth into weight"
+        check(argument, array, (array > 0) & (array <= 1), "above 0 and at most 1 (times weight)", remedy)
+    return array
+
+
+def broadcast(columns: Mapping[str, Array]) -> dict[str, Array]:
+    """All columns at their common length n, read-only; scalars (length 1) are repeated."""
+    lengths = {name: len(array) for name, array in columns.items()}
+    n = next((k for k in lengths.values() if k != 1), 1)
+    for name, length in lengths.items():
+        if length not in (1, n):
+            shown = ", ".join(f"{k}: {v}" for k, v in lengths.items())
+            raise InvalidArgument(
+                name, f"of length {length}", f"length {n} or a scalar", f"make the lengths match ({shown})"
+            )
+    return {name: broadcast_column(array, n) for name, array in columns.items()}
+
+
+def broadcast_column(array: npt.NDArray[Any], n: int) -> npt.NDArray[Any]:
+    """A column of length n or 1 as a read-only one of length n; what is repeated takes no memory."""
+    if len(array) == n:
+        shown = array[:]
+        shown.flags.writeable = False
+        return shown
+    shown = np.ndarray((n,), array.dtype, np.ascontiguousarray(array), 0, (0,))
+    shown.flags.writeable = False
+    return shown
+
+
+def is_repeated(array: npt.NDArray[Any]) -> bool:
+    """Whether a column is one value n times over."""
+    return len(array) == 1 or (array.strides == (0,) and len(array) > 0)
+
+
+def any_nonzero(array: npt.NDArray[Any]) -> bool:
+    """Whether any entry differs from 0; of a repeated column at once."""
+    return bool((array[:1] if is_repeated(array) else array).any())
+
+
+def take_rows(array: npt.NDArray[Any], rows: npt.NDArray[np.intp] | slice) -> npt.NDArray[Any]:
+    """Some rows of a column; of a repeated one without a copy."""
+    if array.strides == (0,) and len(array) and not isinstance(rows, slice):
+        return np.ndarray((len(rows),), array.dtype, array[:1], 0, (0,))
+    return array[rows]
+
+
+def of_repeated(act: Callable[..., npt.NDArray[Any]], *columns: Array) -> npt.NDArray[Any]:
+    """An elementwise function of columns; of repeated ones it is asked for a single row."""
+    if len(columns[0]) > 1 and all(map(is_repeated, columns)):
+        return broadcast_column(act(*(column[:1] for column in columns)), len(columns[0]))
+    return act(*columns)

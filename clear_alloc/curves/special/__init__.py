@@ -1,0 +1,1 @@
+"""Special functions in the form that the curves need: vectorised, in logarithms, from tables."""

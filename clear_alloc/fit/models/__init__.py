@@ -1,0 +1,1 @@
+"""The models behind a fit: lengths, chances, arrival shapes."""

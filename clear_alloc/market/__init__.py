@@ -1,0 +1,1 @@
+"""The problem in the solver's form: curves with the caps that are feasible and what they are charged."""

@@ -1,0 +1,127 @@
+"""Policies to compare with, called and answering like `allocate`: uniform, proportional, cutoff-plus-pad, exact."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Unpack
+
+import numpy as np
+import numpy.typing as npt
+
+from clear_alloc.allocation.result import Allocation, allocation_of
+from clear_alloc.curves import Array
+from clear_alloc.errors import InvalidArgument, NotSupported, TooLarge
+from clear_alloc.market.market import Market
+from clear_alloc.market.problem import AllocateKwargs, AllocateOptions, CurvesLike, read_problem
+from clear_alloc.solver.chance.margin_search import margin_of, solve_at_multiple, solve_with_margin
+from clear_alloc.solver.primal.water_filling import Solution, charge_per_query
+from clear_alloc.solver.repair.exact_table import exact_solution, table_cells
+from clear_alloc.solver.solve import price_and_bound
+from clear_alloc.solver.splits import proportional_solution, solution_within, uniform_solution
+
+__all__ = ["cutoff_plus_pad", "exact", "proportional", "uniform"]
+
+MOST_CELLS = 2e8  # table cells of the exact programme: seconds of NumPy
+_PADS = 96  # pads tried, evenly spaced on a logarithmic scale
+
+
+def uniform(curves: CurvesLike, budget: float, **options: Unpack[AllocateKwargs]) -> Allocation:
+    """One cap for everybody, budget // n; a query whose ceiling is lower gets its ceiling and no more.
+
+    Where caps aren't charged as they are, the largest common cap that fits the budget.
+
+    Arguments, result and errors are those of `allocate`; `price` is NaN. O(n), and a clearing for the bound.
+    """
+    return _baseline("uniform", uniform_solution, curves, budget, options)
+
+
+def proportional(curves: CurvesLike, budget: float, **options: Unpack[AllocateKwargs]) -> Allocation:
+    """Caps proportional to the emergence threshold (log-normal: to the median; menus: to the cheapest useful option).
+
+    Arguments, result and errors are those of `allocate`; `price` is NaN. O(n), and a clearing for the bound.
+    """
+    return _baseline("proportional", proportional_solution, curves, budget, options)
+
+
+def cutoff_plus_pad(curves: CurvesLike, budget: float, **options: Unpack[AllocateKwargs]) -> Allocation:
+    """Fund queries in order of threshold with threshold + pad tokens while the budget lasts; the best pad wins.
+
+    With alpha and beta shared by all queries this is what the policy of Wan et al. 2026 comes down to. The pad is
+    tuned on the curves themselves, over 96 pads. Weights and peaks influence the tuning, not the order.
+    Arguments, result and errors are those of `allocate`; `price` is NaN. O(n log n + 96 n).
+    """
+    return _baseline("cutoff_plus_pad", _cutoff_grant, curves, budget, options)
+
+
+def exact(curves: CurvesLike, budget: float, **options: Unpack[AllocateKwargs]) -> Allocation:
+    """The best whole caps there are, by integer dynamic programming; small cases only.
+
+    Arguments and result are those of `allocate`; raises TooLarge above 2e8 table cells (caps x budget).
+    """
+    return _baseline("exact", _exact_grant, curves, budget, options)
+
+
+def _baseline(
+    name: str,
+    rule: Callable[[Market, float, float], Solution],
+    curves: CurvesLike,
+    budget: float,
+    options: AllocateKwargs,
+) -> Allocation:
+    unknown = sorted(set(options) - set(AllocateOptions._fields))
+    if unknown:
+        raise TypeError(f"{name}() got an unexpected keyword argument {unknown[0]!r}")
+    if budget is None:
+        raise InvalidArgument("budget", None, "a finite number of tokens, >= 0", "pass the size of the pool")
+    problem = read_problem(curves, budget, AllocateOptions(**options))
+    market, pool, z_score = problem.market, problem.pool, problem.z_score
+    own = partial(rule, market)
+    grant = solve_with_margin(market, pool, z_score, own) if z_score else own(pool, 0.0)
+    clearing, bound = price_and_bound(market, pool - margin_of(market, grant, z_score))
+    return allocation_of(problem, name, grant, clearing, bound)
+
+
+def _exact_grant(market: Market, budget: float, _: float) -> Solution:
+    if not market.tariff.plain:
+        raise NotSupported(
+            "the exact programme counts whole reserved tokens; use ca.allocate, whose gap is certified"
+        )
+    cells = table_cells(market, budget)
+    if cells > MOST_CELLS:
+        raise TooLarge(cells, MOST_CELLS, "use ca.allocate, whose certificate bounds its distance to the optimum")
+    return exact_solution(market, budget)
+
+
+def _cutoff_grant(market: Market, budget: float, multiple: float) -> Solution:
+    """The best pad; multiple : deviations to hold back."""
+    own = partial(_best_pad, market)
+    return solve_at_multiple(market, budget, multiple, own, own, topped_up=False) if multiple else own(budget)
+
+
+def _best_pad(market: Market, budget: float) -> Solution:
+    if not len(market):
+        return uniform_solution(market, budget)
+    threshold = np.ceil(market.curves.emergence)
+    order = np.argsort(threshold, kind="stable")
+    most = max(budget, 1.0) if market.tariff.plain else np.inf
+    widest = float(np.clip(np.max(market.curves.ceiling - threshold), 1.0, most))
+    pads = np.unique(np.round(np.geomspace(1.0, widest, _PADS)))
+    grants = (_first_who_fit(market, threshold + pad, order, budget) for pad in pads)
+    return max(grants, key=lambda grant: grant.utility)
+
+
+def _first_who_fit(market: Market, caps: Array, order: npt.NDArray[np.intp], budget: float) -> Solution:
+    """Caps in order while the budget lasts, the floor for everybody else."""
+    floor = np.maximum(market.limits.floor, market.menu_floors)
+    wanted = np.maximum(np.minimum(caps, market.limits.high), floor)
+    # What is charged of who, were all of them funded; a plain cap in full, used or not.
+    charge = wanted if market.tariff.plain else charge_per_query(market, solution_within(market, wanted))
+    base = floor if market.tariff.plain else market.least
+    charge = np.maximum(charge, base)
+    spent = base.sum() + np.cumsum((charge - base)[order])
+    # Where a cap is not charged as it is, an option that the floor's tokens cover may cost more than the base.
+    limits = floor.copy() if market.tariff.plain else np.zeros(len(market))
+    funded = order[: int(np.searchsorted(spent, budget, side="right"))]
+    limits[funded] = wanted[funded]
+    return solution_within(market, limits)

@@ -1,0 +1,1 @@
+"""From a market and a pool to caps: price, round, repair, certify."""

@@ -1,0 +1,105 @@
+"""How much a sum of uncertain costs may come to: its distribution where the terms are few, its moments where many."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from clear_alloc.curves import Array
+from clear_alloc.market.market import Bool, Market, SmoothDemand
+from clear_alloc.solver.primal.water_filling import Solution, charge_per_query
+
+__all__ = ["margin_from_moments", "moments_of", "upper_quantile"]
+
+_FEW = 256  # uncertain terms; of more, two moments and the skewness say enough
+_LEAST_CHANCE = 1e-3  # below it a grid is too coarse for the tail
+_GRID = 4_096  # points on which the distribution of the sum is known
+_REACH = 30.0  # standard deviations beyond the mean that the grid reaches
+_AT_ONCE = 32  # terms
+_DOMINANT = 0.2  # of the variance of a sum: with a term of more than that it isn't near normal
+
+
+def moments_of(market: Market, grant: Solution) -> tuple[Array, Array]:
+    """Variance and third central moment of what each query will cost in the end, (n,). O(n)."""
+    charged, menus = market.smooth.charged, market.menus
+    variance = market.scatter(charged.deviation(grant.caps) ** 2, menus.deviation_of(grant.chosen) ** 2)
+    return variance, market.scatter(charged.third_moment(grant.caps), np.zeros(len(menus)))
+
+
+def margin_from_moments(z_score: float, variance: Array, third: Array, largest: Array, room: Array) -> Array:
+    """Margin of each of several sums from their moments, no more than the `room` for an overrun at worst.
+
+    z_score : as many would do for a normal sum. third : central moment. largest : variance of the most uncertain
+    term. Sums of skewed lengths pass their mean by more than normal ones would, so the quantile is corrected for that
+    to the first order (Cornish & Fisher 1938). Where one term makes up much of the variance nothing is near normal,
+    and Cantelli's bound holds.
+    """
+    deviation = np.sqrt(variance)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        skewness = np.where(variance > 0.0, third / (variance * deviation), 0.0)
+    usual = z_score + (z_score * z_score - 1.0) / 6.0 * np.clip(skewness, -1.0, 1.0)
+    chance = chance_of(z_score)
+    cantelli = math.sqrt((1.0 - chance) / chance) if chance > 0.0 else math.inf
+    quantile = np.where(largest > _DOMINANT * variance, cantelli, np.maximum(usual, 0.0))
+    with np.errstate(invalid="ignore"):  # no deviation, however often
+        margin: Array = np.maximum(np.fmin(quantile * deviation, room), 0.0)
+    return margin
+
+
+def chance_of(z_score: float) -> float:
+    """Chance that a normal sum passes its mean by more than so many standard deviations."""
+    return 0.5 * math.erfc(z_score / math.sqrt(2.0))
+
+
+def upper_quantile(market: Market, grant: Solution, z_score: float, among: Bool | None = None) -> float | None:
+    """What the sum of the costs exceeds with the chance that `z_score` stand for, budget units.
+
+    among : (n,) the queries that are summed, None for all. Returns None where the terms are too many or the chance
+    too small for a grid. The distributions of min(length, cap) are put on one grid and convolved by Fourier
+    transforms; menus, of which only the deviation is known, as a normal term. O(n x grid).
+    """
+    side, chance = market.smooth, chance_of(z_score)
+    if chance < _LEAST_CHANCE or (among is None and _many_uncertain(side, grant.caps)):
+        return None
+    summed = np.ones(len(market), dtype=bool) if among is None else among
+    rows = np.flatnonzero((side.charged.deviation(grant.caps) > 0.0) & market.gather_smooth(summed))
+    if not 0 < len(rows) <= _FEW:
+        return None
+    some, caps = side.rows(rows), grant.caps[rows]
+    rate = np.ones(len(rows)) if some.charged.rate is None else some.charged.rate
+    worst = rate * caps
+    normal = float((market.menus.deviation_of(grant.chosen)[summed[market.menu_rows]] ** 2).sum())
+    mean = float((rate * some.curves.expected_cost(caps)).sum())
+    deviation = math.sqrt(float((some.charged.deviation(caps) ** 2).sum()) + normal)
+    # Room above the mean, and below it for the normal term, so that hardly anything wraps round.
+    span = min(mean + _REACH * deviation, float(worst.sum()) * 1.001) + 12.0 * math.sqrt(normal)
+    step = span / _GRID
+    # The normal term may be negative, and what is below the grid would appear at its top: it is moved up.
+    shift, turns = 6.0 * math.sqrt(normal), 2.0 * np.pi * np.fft.rfftfreq(_GRID, step)
+    waves = np.exp(-0.5 * normal * turns**2 - 1j * turns * shift)
+    centre = 0.0
+    for first in range(0, len(rows), _AT_ONCE):
+        part = np.arange(first, min(first + _AT_ONCE, len(rows)))
+        mass = _masses(some.rows(part), caps[part], rate[part], step)
+        waves *= np.fft.rfft(mass, axis=0).prod(axis=1)
+        centre += float((np.arange(_GRID) @ mass).sum()) * step
+    below = np.cumsum(np.fft.irfft(waves, _GRID))
+    place = int(np.searchsorted(below, 1.0 - chance))
+    spent = charge_per_query(market, grant)[summed].sum()
+    return float(spent - centre + place * step - shift)
+
+
+def _many_uncertain(side: SmoothDemand, caps: Array) -> bool:
+    """Whether a few of those that have a cap are too many already."""
+    some = caps.nonzero()[0]
+    some = some[:: max(len(some) // (8 * _FEW), 1)]
+    return len(some) > _FEW and int(np.count_nonzero(side.rows(some).charged.deviation(caps[some]))) > _FEW
+
+
+def _masses(side: SmoothDemand, caps: Array, rate: Array, step: float) -> Array:
+    """Probability of each grid point, (grid, terms), each length moved to its nearest."""
+    edges = (np.arange(_GRID) + 0.5)[:, None] * step
+    running = np.where(edges < rate * caps, side.curves.length_survival(edges / rate), 0.0)
+    running[-1] = 0.0  # what lies beyond the grid stands on its last point
+    return -np.diff(running, axis=0, prepend=1.0)

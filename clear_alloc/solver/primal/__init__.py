@@ -1,0 +1,1 @@
+"""Caps at a price: water filling on the concave branches, whole tokens."""

@@ -1,0 +1,1 @@
+"""A better funded set: the core, one query between its prices, combinations of finite choices."""

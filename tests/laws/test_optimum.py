@@ -1,0 +1,157 @@
+"""`allocate` against an independent integer dynamic programme, with and without its own."""
+
+from __future__ import annotations
+
+import functools
+import sys
+
+import numpy as np
+import pytest
+from oracles import integer_programme
+from support import strategies
+
+import clear_alloc as ca
+from clear_alloc.market.problem import AllocateOptions, read_problem
+from clear_alloc.solver.repair.exact_table import table_cells
+
+MANY = 400
+
+
+@functools.cache
+def solved_cases():
+    """Random cases of 1 to 60 queries with their optimum; every fifth on a scale of hundreds of tokens."""
+    rng = np.random.default_rng(20)
+    cases = []
+    for k in range(MANY):
+        if k % 5:
+            case = strategies.random_case(rng, sizes=[1, 2, 3, 4, 5, 8, 12, 20, 35, 60], scales=[8, 30, 70])
+        else:
+            case = strategies.random_case(rng, sizes=[1, 2, 3, 5, 8, 12], scales=[100, 300])
+        best = integer_programme.best_utility(case.records, case.budget, case.floors, case.within_budget)
+        cases.append((case, best))
+    return cases
+
+
+def losses(allocate):
+    """Relative loss of every case, having checked what must hold in each."""
+    found = []
+    for case, best in solved_cases():
+        result = allocate(case.curves, case.budget, **case.limits)
+        result.audit()
+        tokens = result.tokens.tolist()
+        assert sum(tokens) <= case.budget
+        assert all(low <= b <= high for low, b, high in zip(case.floors, tokens, case.ceilings, strict=True))
+        value = sum(integer_programme.utility(record, b) for record, b in zip(case.records, tokens, strict=True))
+        assert result.utility == pytest.approx(value, rel=1e-11, abs=1e-14)
+        # The oracle also counts what lies beyond the ceilings, where two families still rise by SATURATION.
+        assert result.upper_bound >= best * (1 - strategies.SATURATION) - 1e-14
+        assert result.utility <= best * (1 + strategies.ROUNDING) + 1e-14
+        found.append(1.0 - result.utility / best if best > 1e-12 else 0.0)
+    return np.array(found)
+
+
+def test_the_cases_cover_what_they_should():
+    cases = [case for case, _ in solved_cases()]
+    assert {r["family"] for case in cases for r in case.records} == set(strategies.FAMILIES)
+    assert min(case.budget for case in cases) == 1
+    assert any(case.budget > strategies.saturation(case.records) for case in cases)
+    assert sum(any(case.floors) for case in cases) > 30
+    assert sum(min(case.ceilings) < 2**40 for case in cases) > 30
+    assert all(best is not None for _, best in solved_cases())
+
+
+def test_small_cases_are_solved():
+    loss = losses(ca.allocate)
+    assert loss.mean() <= 1e-9
+    assert loss.max() <= 2 * strategies.SATURATION
+
+
+def test_the_repair_alone_comes_close():
+    """The bound on the worst case is that of the issue; what the repair reaches is about a tenth of it."""
+    with strategies.repair_only():
+        loss = losses(ca.allocate)
+    assert loss.mean() <= 5e-5
+    assert np.quantile(loss, 0.98) <= strategies.SATURATION
+    assert loss.max() <= 5e-3
+
+
+def test_the_exact_baseline_is_exact():
+    small = 0
+    for case, best in solved_cases():
+        problem = read_problem(case.curves, case.budget, AllocateOptions(**case.limits))
+        if table_cells(problem.market, case.budget) <= 3e6:
+            result = ca.exact(case.curves, case.budget, **case.limits)
+            result.audit()
+            assert result.utility == pytest.approx(best, rel=2 * strategies.SATURATION, abs=1e-14)
+            small += 1
+    assert small > MANY / 2
+
+
+@pytest.mark.parametrize("limit", [0, 1e6])
+def test_a_single_query_gets_the_budget_up_to_its_ceiling(monkeypatch, limit):
+    monkeypatch.setattr(sys.modules["clear_alloc.solver.solve"], "EXACT_CELLS", limit)
+    curves = ca.ShiftedSurge(100, 50.5, 0.5)
+    for budget, tokens in ((101, 101), (120, 120), (150, 150), (151, 151), (152, 151), (10**12, 151)):
+        assert ca.allocate(curves, budget).tokens.tolist() == [tokens]
+    assert ca.allocate(curves, 100).utility == 0
+
+
+@pytest.mark.parametrize("policy", [ca.allocate, ca.exact], ids=lambda policy: policy.__name__)
+def test_a_pool_far_beyond_every_ceiling_costs_no_memory(policy):
+    curves = ca.concatenate([ca.ShiftedSurge([100, 300], 50, 0.5), ca.Menu([[7, 9.5]], [[0.1, 0.2]])])
+    result = policy(curves, 2.0**53)
+    result.audit()
+    assert result.tokens.tolist() == [150, 350, 10]
+    assert result.price == 0
+    assert result.gap <= strategies.ROUNDING
+
+
+@pytest.mark.parametrize("limit", [0, 1e6])
+def test_a_floor_on_a_menu_is_met_by_the_best_option_that_a_paid_cap_covers(monkeypatch, limit):
+    """Rounding up can make costs equal, and a floor can rule out a cheap option that is better than a dear one."""
+    monkeypatch.setattr(sys.modules["clear_alloc.solver.solve"], "EXACT_CELLS", limit)
+    menu = ca.Menu([[1.2, 1.9, 5], [0, 40, 90]], [[0.3, 0.5, 0.9], [0.8, 0.2, 1.0]])
+    tight = ca.allocate(menu, 42, min_tokens=[1, 3])
+    tight.audit()
+    assert tight.tokens.tolist() == [2, 40]
+    assert tight.choice.tolist() == [1, 0]
+    assert tight.utility == pytest.approx(1.3)
+    ample = ca.allocate(menu, 95, min_tokens=[1, 3])
+    ample.audit()
+    assert ample.tokens.tolist() == [5, 90]
+    assert ample.choice.tolist() == [2, 2]
+
+
+def test_the_table_is_filled_in_pieces_as_if_at_once(monkeypatch):
+    rng = np.random.default_rng(3)
+    for family in (*strategies.FAMILIES, None):
+        records = [
+            strategies.random_record(rng, family or str(rng.choice(strategies.FAMILIES)), 25) for _ in range(6)
+        ]
+        whole = ca.exact(strategies.build(records), 90)
+        for cells in (1, 7, 100):
+            monkeypatch.setattr(sys.modules["clear_alloc.solver.repair.exact_table"], "_CELLS_AT_ONCE", cells)
+            assert ca.exact(strategies.build(records), 90).tokens.tolist() == whole.tokens.tolist()
+        monkeypatch.undo()
+
+
+@pytest.mark.parametrize("policy", [ca.allocate, ca.exact, ca.uniform], ids=lambda policy: policy.__name__)
+def test_records_bring_their_own_names_floors_and_ceilings(policy):
+    """What a record says and what the call says both hold: the higher floor, the lower ceiling."""
+    shape = {"family": "shifted_surge", "threshold": 100, "width": 50, "peak": 0.5}
+    rows = [
+        ca.Query(id="a", **shape),
+        ca.Query(id="b", min_tokens=40, **shape),
+        ca.Query(id="c", max_tokens=120, **shape),
+        ca.Query(id="d", family="menu", costs=[10, 60], values=[0.1, 0.2], max_tokens=30),
+    ]
+    result = policy(rows, 1000)
+    result.audit()
+    assert result.ids == tuple("abcd")
+    assert result.tokens.tolist() == [150, 150, 120, 10]
+    assert policy(rows, 1000, max_tokens=[149, 149, 149, 5]).tokens.tolist() == [149, 149, 120, 0]
+    assert policy(rows, 50).tokens[1] >= 40
+    assert policy(rows, 200, min_tokens=[0, 20, 90, 0]).tokens.tolist()[1:3] >= [40, 90]
+    assert policy(rows, 1000, ids=[1, 2, 3, 4]).ids == (1, 2, 3, 4)
+    with pytest.raises(ca.BudgetTooSmall):
+        policy(rows, 39)
