@@ -12,7 +12,8 @@ market between all curves and the budget. Units: tokens, value (1 = one right an
 
 import typing as _typing
 
-from clear_alloc.allocation.result import Allocation, Reason
+from clear_alloc.allocation.reasons import Reason
+from clear_alloc.allocation.result import Allocation
 from clear_alloc.curves import (
     CumulativeSurge,
     Curves,
@@ -31,7 +32,7 @@ from clear_alloc.errors import (
     PriceNotConverged,
     TooLarge,
 )
-from clear_alloc.market.tariff import call_cost
+from clear_alloc.market.call_cost import call_cost
 from clear_alloc.policies.allocate import allocate
 from clear_alloc.solver.pricing.clearing import Status
 from clear_alloc.support.lazy import load_later as _load_later

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from clear_alloc.allocation.result import Allocation, Reason
+from clear_alloc.allocation.reasons import Reason
+from clear_alloc.allocation.result import Allocation
 from clear_alloc.cli.show import show_table, show_text
 from clear_alloc.groups import GroupReport
 from clear_alloc.policies.frontier import Frontier

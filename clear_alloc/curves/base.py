@@ -9,7 +9,8 @@ from typing import Any, ClassVar, Literal, Self, cast, get_args
 import numpy as np
 import numpy.typing as npt
 
-from clear_alloc.columns.validate import Array, at_least, broadcast, take_rows
+from clear_alloc.columns.constant import take_columns
+from clear_alloc.columns.validate import Array, at_least, broadcast
 from clear_alloc.errors import InvalidArgument, NotSupported
 
 __all__ = ["CEILING_SHORTFALL", "Accounting", "Curves", "Rows", "Smooth", "checked_accounting", "checked_price"]
@@ -150,7 +151,8 @@ class Smooth(Curves):
 
     def take(self, rows: Rows) -> Self:
         """The curves at the given row numbers, in that order, or of a slice; nothing is checked again. O(rows)."""
-        return self._of({name: take_rows(array, rows) for name, array in self._columns().items()})
+        columns = self._columns()
+        return self._of(dict(zip(columns, take_columns(rows, *columns.values()), strict=True)))
 
     @classmethod
     def _of(cls, columns: Mapping[str, Array]) -> Self:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
-from clear_alloc.columns.validate import Array, take_rows
+from clear_alloc.columns.constant import take_rows
+from clear_alloc.columns.validate import Array
 from clear_alloc.curves.base import Accounting, Rows, Smooth
 
 __all__ = ["Charged"]
@@ -13,23 +16,23 @@ __all__ = ["Charged"]
 _NEWTON_STEPS = 40  # from below, never past the root: each step stays affordable
 
 
-class Charged:
+class Charged(NamedTuple):
     """charge(b) = rate x cost(b) + call, and nothing for a cap of 0. All arrays (n,) or (prices, n).
 
     rate : budget units per token, (n,), None for 1. call : budget units per funded query, (n,), None for 0.
     """
 
-    def __init__(
-        self,
-        curves: Smooth,
-        accounting: Accounting = "reserved",
-        rate: Array | None = None,
-        call: Array | None = None,
-    ):
-        self.curves, self.accounting, self.rate, self.call = curves, accounting, rate, call
-        self.plain = accounting == "reserved" and rate is None and call is None
+    curves: Smooth
+    accounting: Accounting = "reserved"
+    rate: Array | None = None
+    call: Array | None = None
 
-    def rows(self, rows: Rows) -> Charged:
+    @property
+    def plain(self) -> bool:
+        """Whether a cap is charged as it is."""
+        return self.accounting == "reserved" and self.rate is None and self.call is None
+
+    def take(self, rows: Rows) -> Charged:
         """The same for some of the queries."""
         if self.plain:
             return Charged(self.curves.take(rows))
@@ -65,7 +68,7 @@ class Charged:
         third = self.curves.third_moment(caps)
         return third if self.rate is None else third * self.rate**3
 
-    def most(self, caps: Array) -> Array:
+    def worst(self, caps: Array) -> Array:
         """What a cap can cost at most, budget units: its whole length. O(n)."""
         return Charged(self.curves, "reserved", self.rate, self.call).charge(caps)
 

@@ -15,7 +15,7 @@ from clear_alloc.files.bad_rows import BadRowPolicy
 from clear_alloc.files.formats import table_in_memory, whole_or_none, write_columns
 from clear_alloc.files.judged import Judged, judge_table, read_judged
 from clear_alloc.files.unique_ids import check_ids, check_unique
-from clear_alloc.market.feasible import whole_column
+from clear_alloc.market.read_limits import whole_column
 from clear_alloc.schema import OPTIONAL, PARAMETERS, QueryRow
 
 __all__ = ["CurveFile", "curves_of_table", "read_curves", "write_curves"]

@@ -14,16 +14,10 @@ from clear_alloc.groups.margins import TreeSolution, solve_tree
 from clear_alloc.groups.min_funded import with_shares_funded
 from clear_alloc.groups.result import GroupedAllocation, GroupReport
 from clear_alloc.groups.tree import ROOT, Group, Tree, read_tree
-from clear_alloc.market.problem import (
-    AllocateKwargs,
-    AllocateOptions,
-    CurvesLike,
-    Problem,
-    checked_budget,
-    read_problem,
-)
+from clear_alloc.market.problem import CurvesLike, Problem, checked_budget, read_problem
+from clear_alloc.market.terms import AllocateKwargs, AllocateOptions
 from clear_alloc.solver.pricing.clearing import Clearing, Status
-from clear_alloc.solver.primal.water_filling import charge_per_query, value_per_query
+from clear_alloc.solver.primal.solution import charge_per_query, value_per_query
 
 __all__ = ["allocate_groups"]
 
@@ -85,7 +79,7 @@ def allocate_groups(
     tree = read_tree(given, names, problem.market, problem.pool)
     solved = solve_tree(problem.market, tree, problem.z_score)
     for _ in range(_FUNDING_ROUNDS):
-        market = with_shares_funded(problem.market, tree, solved.prices.price, solved.grant)
+        market = with_shares_funded(problem.market, tree, solved.prices.price, solved.solution)
         if market is problem.market:
             break
         problem = problem._replace(market=market)
@@ -94,7 +88,7 @@ def allocate_groups(
     price = float(solved.prices.price[ROOT])
     status = Status.SLACK if price <= 0.0 else Status.CLEARED
     clearing = Clearing(price, price, 0, status if len(problem.market) else Status.EMPTY)
-    allocation = allocation_of(problem, "allocate_groups", solved.grant, clearing, solved.bound)
+    allocation = allocation_of(problem, "allocate_groups", solved.solution, clearing, solved.bound)
     return GroupedAllocation(allocation, _reports(problem, tree, solved, allocation), tuple(names))
 
 
@@ -111,8 +105,8 @@ def _names(curves: CurvesLike, group_of: Sequence[str | None] | None, n: int) ->
 
 def _reports(problem: Problem, tree: Tree, solved: TreeSolution, allocation: Allocation) -> tuple[GroupReport, ...]:
     market, unit = problem.market, problem.unit
-    spent = tree.summed(charge_per_query(market, solved.grant)) * unit
-    worth = tree.summed(value_per_query(market, solved.grant))
+    spent = tree.summed(charge_per_query(market, solved.solution)) * unit
+    worth = tree.summed(value_per_query(market, solved.solution))
     funded, queries = tree.summed(allocation.funded.astype(float)), tree.summed(np.ones(len(market)))
     prices = solved.prices.price / unit
     reports = []

@@ -7,12 +7,11 @@ import numpy as np
 from clear_alloc.curves import Array
 from clear_alloc.groups.tree import ROOT, Tree
 from clear_alloc.groups.tree_price import Prices, nested_bound
+from clear_alloc.market.demand import MOST_STATES, ChoiceClass
 from clear_alloc.market.market import Market
 from clear_alloc.solver.dual import DualBound
-from clear_alloc.solver.primal.water_filling import Solution, charge_per_query
+from clear_alloc.solver.primal.solution import Solution, charge_per_query
 from clear_alloc.solver.repair.state_lists import (
-    MOST_STATES,
-    ChoiceClass,
     Knapsack,
     applied,
     best_choices,
@@ -43,42 +42,42 @@ class NestedBound(DualBound):
         return nested_bound(self.market, self.tree.with_pool(pool), self.prices, self.alone)[0]
 
 
-def combined(bound: NestedBound, grant: Solution, work: float) -> Solution:
-    """The best combination of finite choices if that is within reach and better, else the grant itself.
+def combined(bound: NestedBound, solution: Solution, work: float) -> Solution:
+    """The best combination of finite choices if that is within reach and better, else the solution itself.
 
     work : pairs of states and options that may be put together.
     """
     market, tree = bound.market, bound.tree
-    gap = bound.value - grant.utility
+    gap = bound.value - solution.utility
     if gap <= _WORTH_A_SEARCH * abs(bound.value):
-        return grant
+        return solution
     of_query = tree.node_of
-    items = choice_classes(market, bound.weight[of_query], bound.charge[of_query], gap, tree.room[of_query])
-    if items is None:
-        return grant
-    options = sum(len(item.charge) for item in items if len(item.charge) > 1) + _PER_GROUP * (len(tree) - 1)
+    classes = choice_classes(market, bound.weight[of_query], bound.charge[of_query], gap, tree.room[of_query])
+    if classes is None:
+        return solution
+    options = sum(len(one.charge) for one in classes if len(one.charge) > 1) + _PER_GROUP * (len(tree) - 1)
     most = int(min(MOST_STATES, work / max(options, 1)))
     if most < _FEWEST_STATES:
-        return grant
-    places = best_choices(_boxes(bound, items), gap, most)
+        return solution
+    places = best_choices(_knapsacks(bound, classes), gap, most)
     if places is None:
-        return grant
-    rival = applied(market, grant, items, places)
+        return solution
+    rival = applied(market, solution, classes, places)
     fits = bool((tree.summed(charge_per_query(market, rival)) <= tree.ceiling).all())
-    return rival if fits and rival.utility > grant.utility else grant
+    return rival if fits and rival.utility > solution.utility else solution
 
 
-def _boxes(bound: NestedBound, items: list[ChoiceClass]) -> Knapsack:
-    """The tree as boxes."""
+def _knapsacks(bound: NestedBound, classes: list[ChoiceClass]) -> Knapsack:
+    """The tree as knapsacks."""
     tree, weight, charge = bound.tree, bound.weight, bound.charge
-    boxes: list[Knapsack] = []
+    knapsacks: list[Knapsack] = []
     for node in range(len(tree)):
         around = tree.parent[node]
         rises = (charge[node] - charge[around], weight[node] - weight[around]) if node else (charge[ROOT], 0.0)
         least = float(bound.alone[node]) if node and tree.guarantee[node] > 0 else -np.inf
-        boxes.append(Knapsack(float(tree.ceiling[node]), least, float(rises[0]), float(rises[1])))
+        knapsacks.append(Knapsack(float(tree.ceiling[node]), least, float(rises[0]), float(rises[1])))
         if node:
-            boxes[around].boxes.append(boxes[node])
-    for item in items:
-        boxes[tree.node_of[item.query]].items.append(item)
-    return boxes[ROOT]
+            knapsacks[around].inner.append(knapsacks[node])
+    for one in classes:
+        knapsacks[tree.node_of[one.query]].classes.append(one)
+    return knapsacks[ROOT]

@@ -14,9 +14,9 @@ from clear_alloc.groups.nested import Nested
 from clear_alloc.groups.tree import ROOT, Tree
 from clear_alloc.groups.tree_price import Prices
 from clear_alloc.market.market import Market
-from clear_alloc.solver.chance.margin_search import margin_of
-from clear_alloc.solver.chance.sum_distribution import margin_from_moments, moments_of, upper_quantile
-from clear_alloc.solver.primal.water_filling import Solution, charge_per_query, floor_solution
+from clear_alloc.solver.chance.margin import margin_of
+from clear_alloc.solver.chance.sum_distribution import margin_from_moments, upper_quantile
+from clear_alloc.solver.primal.solution import Solution, charge_per_query, floor_solution
 
 __all__ = ["TreeSolution", "solve_tree"]
 
@@ -27,9 +27,9 @@ _ROUNDING = 1e-12  # of a budget: what a sum of charges may be off by
 
 
 class TreeSolution(NamedTuple):
-    """A grant, its prices and bound; margins and alone are arrays (nodes,)."""
+    """A solution, its prices and bound; margins and alone are arrays (nodes,)."""
 
-    grant: Solution
+    solution: Solution
     prices: Prices
     bound: NestedBound
     margins: Array
@@ -37,7 +37,7 @@ class TreeSolution(NamedTuple):
 
 
 def solve_tree(market: Market, tree: Tree, z_score: float) -> TreeSolution:
-    """The best grant found whose charge and margin fit every budget."""
+    """The best solution found whose charge and margin fit every budget."""
     taken: dict[int, Market] = {}
     if z_score <= 0.0:
         return _solved(Nested(market, tree, taken), np.zeros(len(tree)))
@@ -50,10 +50,10 @@ def solve_tree(market: Market, tree: Tree, z_score: float) -> TreeSolution:
     worst = np.zeros(len(tree))
     for tried in range(_MARGIN_ROUNDS):
         solution = _solved(Nested(market, _less(market, tree, margins), taken), margins)
-        needed = _margins(market, tree, solution.grant, z_score)
-        left = tree.ceiling - tree.summed(charge_per_query(market, solution.grant)) - needed
+        needed = _margins(market, tree, solution.solution, z_score)
+        left = tree.ceiling - tree.summed(charge_per_query(market, solution.solution)) - needed
         fits = left >= -_ROUNDING * tree.ceiling
-        if fits.all() and (best is None or solution.grant.utility > best.grant.utility):
+        if fits.all() and (best is None or solution.solution.utility > best.solution.utility):
             best = solution._replace(margins=needed)
         # Each margin moves between one that was too small and one that was enough.
         low, high = np.where(fits, low, np.maximum(low, margins)), np.where(fits, np.minimum(high, margins), high)
@@ -91,26 +91,30 @@ def _less(market: Market, tree: Tree, margins: Array) -> Tree:
     return replace(less, ceiling=np.maximum(tree.ceiling - margins, less.needed(market.least)))
 
 
-def _margins(market: Market, tree: Tree, grant: Solution, z_score: float) -> Array:
+def _margins(market: Market, tree: Tree, solution: Solution, z_score: float) -> Array:
     """What each node has to hold back, (nodes,)."""
-    variance, third = moments_of(market, grant)
+    variance, third, worst = (_of_each(market, solution, name) for name in ("variance", "third_moment", "worst"))
     largest = np.zeros(len(tree))
-    worst: Array = market.scatter(market.smooth.charged.most(grant.caps), market.menus.most_of(grant.chosen))
     np.maximum.at(largest, tree.node_of, variance)
     for node in range(len(tree) - 1, ROOT, -1):
         largest[tree.parent[node]] = max(largest[tree.parent[node]], largest[node])
-    room = tree.summed(worst) - tree.summed(charge_per_query(market, grant))
-    margins = margin_from_moments(z_score, tree.summed(variance), tree.summed(third), largest, room)
-    margins[ROOT] = margin_of(market, grant, z_score)  # the margin that the whole is audited for
-    spent = tree.summed(charge_per_query(market, grant))
+    spent = tree.summed(charge_per_query(market, solution))
+    slack = tree.summed(worst) - spent
+    margins = margin_from_moments(z_score, tree.summed(variance), tree.summed(third), largest, slack)
+    margins[ROOT] = margin_of(market, solution, z_score)  # the margin that the whole is audited for
     binding = np.flatnonzero(np.isfinite(tree.ceiling[1:])) + 1
     for node in binding[:_MOST_SUMS].tolist():
         among = np.zeros(len(market), dtype=bool)
         among[tree.rows(node)] = True
-        quantile = upper_quantile(market, grant, z_score, among)
+        quantile = upper_quantile(market, solution, z_score, among)
         if quantile is not None:
-            margins[node] = max(min(quantile - float(spent[node]), float(room[node])), 0.0)
+            margins[node] = max(min(quantile - float(spent[node]), float(slack[node])), 0.0)
     return margins
+
+
+def _of_each(market: Market, solution: Solution, quantity: str) -> Array:
+    column: Array = market.decided(lambda demand, decision: getattr(demand, quantity)(decision), solution.decisions)
+    return column
 
 
 def _solved(nested: Nested, margins: Array) -> TreeSolution:
@@ -118,6 +122,6 @@ def _solved(nested: Nested, margins: Array) -> TreeSolution:
     return _certified(nested, nested.solved(pool), margins)
 
 
-def _certified(nested: Nested, grant: Solution, margins: Array) -> TreeSolution:
+def _certified(nested: Nested, solution: Solution, margins: Array) -> TreeSolution:
     bound = nested.bound(float(nested.tree.ceiling[ROOT]))
-    return TreeSolution(grant, bound.prices, bound, margins, nested.alone)
+    return TreeSolution(solution, bound.prices, bound, margins, nested.alone)

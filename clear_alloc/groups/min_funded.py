@@ -8,12 +8,15 @@ from clear_alloc.curves import Array
 from clear_alloc.errors import InvalidArgument
 from clear_alloc.groups.tree import Tree
 from clear_alloc.market.market import Market
-from clear_alloc.solver.primal.water_filling import Solution
+from clear_alloc.solver.primal.solution import Solution
+from clear_alloc.support.types import Bool, Index
 
 __all__ = ["with_shares_funded"]
 
+_NOBODY: Index = np.empty(0, dtype=np.intp)
 
-def with_shares_funded(market: Market, tree: Tree, prices: Array, grant: Solution) -> Market:
+
+def with_shares_funded(market: Market, tree: Tree, prices: Array, solution: Solution) -> Market:
     """The market itself if every group has its share funded; else with floors for as many queries as need one.
 
     prices : (nodes,), at which the queries buy. Funded means a cap on the branch where tokens are worth their price,
@@ -23,11 +26,11 @@ def with_shares_funded(market: Market, tree: Tree, prices: Array, grant: Solutio
     if not needed.any():
         return market
     surplus, floor = _funded_surplus(market, prices[tree.node_of])
-    served = _served(market, grant)
+    served = _served(market, solution)
     short = np.flatnonzero(tree.summed(served.astype(float)) < needed)
     if not len(short):
         return market
-    raised = market.limits.floor.copy()
+    raised = market.caps.floor.copy()
     for node in short:
         rows = tree.rows(int(node))
         rows = rows[np.isfinite(surplus[rows])]
@@ -35,10 +38,10 @@ def with_shares_funded(market: Market, tree: Tree, prices: Array, grant: Solutio
             raise _impossible(tree, int(node), len(rows))
         best = rows[np.argsort(-surplus[rows], kind="stable")[: int(needed[node])]]
         raised[best] = np.maximum(raised[best], floor[best])
-    if (raised == market.limits.floor).all():  # a floor alone doesn't bring them an option worth anything
+    if (raised == market.caps.floor).all():  # a floor alone doesn't bring them an option worth anything
         raise _impossible(tree, int(short[0]), int(tree.summed(served.astype(float))[short[0]]))
-    limits = market.limits._replace(floor=raised, low=np.maximum(market.limits.low, raised))
-    return Market(market.curves, limits, market.tariff)
+    caps = market.caps._replace(floor=raised, low=np.maximum(market.caps.low, raised))
+    return Market(market.curves, caps, market.tariff)
 
 
 def _impossible(tree: Tree, node: int, served: int) -> InvalidArgument:
@@ -47,27 +50,17 @@ def _impossible(tree: Tree, node: int, served: int) -> InvalidArgument:
     return InvalidArgument("min_funded", group.min_funded, allowed, "lower the share, or raise max_tokens or levels")
 
 
-def _served(market: Market, grant: Solution) -> np.ndarray:
+def _served(market: Market, solution: Solution) -> Bool:
     """Queries that have a cap worth something."""
-    fallback = market.gather_smooth(market.limits.fallback)
-    smooth = (grant.caps > fallback) & (market.smooth.curves.utility(grant.caps) > 0)
-    served: np.ndarray = market.scatter(smooth, market.menus.value_of(grant.chosen) > 0)
+    funded: Bool = market.decided(lambda demand, column: demand.value(column) > 0, solution.decisions)
+    above = market.decided(lambda demand, column: demand.tokens(column), solution.decisions) > market.caps.fallback
+    listed = market.rows[-1] if market.finite is not None else _NOBODY
+    above[listed] = True
+    served: Bool = funded & above
     return served
 
 
 def _funded_surplus(market: Market, prices: Array) -> tuple[Array, Array]:
     """Highest surplus of each query if it must be funded, -inf where it can't be, and the floor that forces it."""
-    surplus, floor = np.full(len(market), -np.inf), np.zeros(len(market))
-    side, menus = market.smooth, market.menus
-    own = prices[market.smooth_rows]
-    caps = np.minimum(np.maximum(np.ceil(side.demand_if_funded(own)), np.floor(side.start) + 1.0), side.last_whole)
-    worth = side.curves.utility(caps)
-    surplus[market.smooth_rows] = np.where(worth > 0, worth - own * side.charge(caps), -np.inf)
-    floor[market.smooth_rows] = caps
-    useful = (menus.values > 0) & np.isfinite(menus.costs)
-    charge = np.where(useful, menus.costs, 0.0)
-    of_option = np.where(useful, menus.values - prices[market.menu_rows][:, None] * charge, -np.inf)
-    surplus[market.menu_rows] = of_option.max(axis=1, initial=-np.inf)
-    tokens = np.where(useful, menus.options.tokens, np.inf).min(axis=1, initial=np.inf)
-    floor[market.menu_rows] = np.where(np.isfinite(tokens), np.maximum(tokens, 1.0), 0.0)
-    return surplus, floor
+    pairs = [demand.forced(market.gather(prices, k)) for k, demand in enumerate(market.demands)]
+    return market.scatter([surplus for surplus, _ in pairs]), market.scatter([floor for _, floor in pairs])

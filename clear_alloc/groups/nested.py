@@ -9,7 +9,7 @@ from clear_alloc.groups.exact import NestedBound, combined
 from clear_alloc.groups.tree import ROOT, Index, Tree
 from clear_alloc.groups.tree_price import Binding, Clearing, Prices
 from clear_alloc.market.market import Market
-from clear_alloc.solver.primal.water_filling import (
+from clear_alloc.solver.primal.solution import (
     Solution,
     charge_per_query,
     evaluate,
@@ -42,8 +42,7 @@ class Nested:
     ):
         self.market, self.tree, self.place, self.work = market, tree, place, work
         self.taken = {} if taken is None else taken
-        self.smooth_place = _places(market.smooth_rows, len(market))
-        self.menu_place = _places(market.menu_rows, len(market))
+        self.places = [_places(rows, len(market)) for rows in market.rows]
         self.needed = tree.needed(market.least)
         self.clearing = Clearing(market, tree)
         self._inner: dict[int, Nested] = {}
@@ -68,13 +67,13 @@ class Nested:
         work = self.work * len(market) / max(len(self.market), 1)
         return Nested(market, self.tree.under(child), self.taken, place, max(work, _LEAST_WORK))
 
-    def spent(self, grant: Solution) -> Array:
+    def spent(self, solution: Solution) -> Array:
         """Budget units charged within each node, (nodes,)."""
-        return self.tree.summed(charge_per_query(self.market, grant))
+        return self.tree.summed(charge_per_query(self.market, solution))
 
-    def worth(self, grant: Solution) -> Array:
+    def worth(self, solution: Solution) -> Array:
         """Utility within each node, (nodes,)."""
-        return self.tree.summed(value_per_query(self.market, grant))
+        return self.tree.summed(value_per_query(self.market, solution))
 
     @property
     def alone(self) -> Array:
@@ -113,53 +112,57 @@ class Nested:
         return NestedBound(self.market, self.tree.with_pool(pool), self.prices(pool), self.alone)
 
     def solved(self, pool: float) -> Solution:
-        """The best grant found for `pool` budget units, which floors and guarantees must fit."""
+        """The best solution found for `pool` budget units, which floors and guarantees must fit."""
         if pool not in self._known:
-            rivals = [grant for size, grant in self._known.items() if size <= pool]
-            grant = self._idle_spent(max([self._solve(pool), *rivals], key=lambda grant: grant.utility), pool)
-            self._known[pool] = self._idle_spent(combined(self.bound(pool), grant, self.work), pool)
+            rivals = [solution for size, solution in self._known.items() if size <= pool]
+            solution = self._idle_spent(
+                max([self._solve(pool), *rivals], key=lambda solution: solution.utility), pool
+            )
+            self._known[pool] = self._idle_spent(combined(self.bound(pool), solution, self.work), pool)
         return self._known[pool]
 
-    def _idle_spent(self, grant: Solution, pool: float) -> Solution:
+    def _idle_spent(self, solution: Solution, pool: float) -> Solution:
         """Budget that is left, spent where every budget around the query has room for it."""
         tree = self.tree.with_pool(pool)
-        return spend_residual_budget(self.market, grant, lambda grant: tree.left(self.spent(grant))[tree.node_of])
+        return spend_residual_budget(
+            self.market, solution, lambda solution: tree.left(self.spent(solution))[tree.node_of]
+        )
 
     def _solve(self, pool: float) -> Solution:
         if len(self.tree) == 1:
-            return solve(self.market, pool).grant
+            return solve(self.market, pool).solution
         bound = self.clearing.binding(self.clearing.price(pool))
         for _ in range(2 * len(self.tree) + 1):
-            grant = self._with_bound(pool, bound)
-            if grant is None:  # what was set apart leaves too little for the floors of the others
+            solution = self._with_bound(pool, bound)
+            if solution is None:  # what was set apart leaves too little for the floors of the others
                 break
-            broken = self._broken(grant, bound)
+            broken = self._broken(solution, bound)
             if not broken:
-                return self._idle_lent(pool, grant, bound)
+                return self._idle_lent(pool, solution, bound)
             last = self.tree.last
             bound = {k: v for k, v in bound.items() if not any(b <= k < last[b] for b in broken)} | broken
         return self._each_by_itself(pool)
 
     def _with_bound(self, pool: float, bound: dict[int, Binding]) -> Solution | None:
         """Binding groups by themselves, then all the others together with what is left."""
-        grant, left = floor_solution(self.market), pool
+        solution, left = floor_solution(self.market), pool
         rest = np.ones(len(self.tree), dtype=bool)
         for node, kind in bound.items():
             own = self.inner(node)
             size = min(float(self.tree.ceiling[node]), pool)
             part = own.solved(size) if kind is Binding.BUDGET else own.promised()
-            grant = self._placed(grant, own.market, self.tree.rows(node), part)
+            solution = self._placed(solution, own.market, self.tree.rows(node), part)
             left -= float(own.spent(part)[ROOT])
             rest[node : self.tree.last[node]] = False
         rows = np.flatnonzero(rest[self.tree.node_of])
         market = self.market if len(rows) == len(self.market) else self.market.take(rows)
         if market.total_floor > left:
             return None
-        return self._placed(grant, market, rows, solve(market, left).grant)
+        return self._placed(solution, market, rows, solve(market, left).solution)
 
-    def _broken(self, grant: Solution, bound: dict[int, Binding]) -> dict[int, Binding]:
+    def _broken(self, solution: Solution, bound: dict[int, Binding]) -> dict[int, Binding]:
         """Outermost groups that were taken as free and are not: over their budget, or below their guarantee."""
-        tree, spent, worth = self.tree, self.spent(grant), self.worth(grant)
+        tree, spent, worth = self.tree, self.spent(solution), self.worth(solution)
         found: dict[int, Binding] = {}
         closed = np.zeros(len(tree), dtype=bool)
         for node in range(1, len(tree)):
@@ -175,21 +178,21 @@ class Nested:
 
     def _each_by_itself(self, pool: float) -> Solution:
         """Every group inside gets its guarantee or its floors, and the rest of the pool goes where it gains."""
-        grant, left = floor_solution(self.market), pool
+        solution, left = floor_solution(self.market), pool
         for child in self.tree.children:
             own = self.inner(child)
             part = own.promised()
-            grant = self._placed(grant, own.market, self.tree.rows(child), part)
+            solution = self._placed(solution, own.market, self.tree.rows(child), part)
             left -= float(own.spent(part)[ROOT])
         rows = np.flatnonzero(self.tree.node_of == ROOT)
         market = self.market.take(rows)
-        grant = self._placed(grant, market, rows, solve(market, max(left, market.total_floor)).grant)
-        return self._idle_lent(pool, grant, dict.fromkeys(self.tree.children, Binding.GUARANTEE))
+        solution = self._placed(solution, market, rows, solve(market, max(left, market.total_floor)).solution)
+        return self._idle_lent(pool, solution, dict.fromkeys(self.tree.children, Binding.GUARANTEE))
 
-    def _idle_lent(self, pool: float, grant: Solution, bound: dict[int, Binding]) -> Solution:
+    def _idle_lent(self, pool: float, solution: Solution, bound: dict[int, Binding]) -> Solution:
         """What nobody else could use goes to groups that only their guarantee was keeping small."""
         for node, kind in bound.items():
-            spent = self.spent(grant)
+            spent = self.spent(solution)
             left = pool - float(spent[ROOT])
             if kind is Binding.BUDGET or left <= _ROUNDING * pool:
                 continue
@@ -200,17 +203,18 @@ class Nested:
                 size = min(size, float(spent[node]) + float(self.tree.ceiling[around] - spent[around]))
             if size < own.needed[ROOT]:
                 continue
-            rival = self._placed(grant, own.market, self.tree.rows(node), own.solved(size))
-            if rival.utility > grant.utility:
-                grant = rival
-        return grant
+            rival = self._placed(solution, own.market, self.tree.rows(node), own.solved(size))
+            if rival.utility > solution.utility:
+                solution = rival
+        return solution
 
-    def _placed(self, grant: Solution, part: Market, rows: Index, own: Solution) -> Solution:
-        """`grant` with the decisions of `own`, which are about the queries `rows` alone."""
-        caps, chosen = grant.caps.copy(), grant.chosen.copy()
-        caps[self.smooth_place[rows[part.smooth_rows]]] = own.caps
-        chosen[self.menu_place[rows[part.menu_rows]]] = own.chosen
-        return evaluate(self.market, caps, chosen)
+    def _placed(self, solution: Solution, part: Market, rows: Index, inner: Solution) -> Solution:
+        """`solution` with the decisions of `inner`, which are about the queries `rows` alone."""
+        decisions = [column.copy() for column in solution.decisions]
+        for demand, part_rows, column in zip(part.demands, part.rows, inner.decisions, strict=True):
+            k = next(k for k, other in enumerate(self.market.demands) if other.divisible == demand.divisible)
+            decisions[k][self.places[k][rows[part_rows]]] = column
+        return evaluate(self.market, decisions)
 
 
 def _places(rows: Index, n: int) -> Index:

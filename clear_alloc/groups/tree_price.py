@@ -49,7 +49,7 @@ class Clearing:
     def clamped(self, price: float) -> tuple[Array, Array]:
         """Demand of each node within its limits, and before its own are applied, (nodes,)."""
         tree = self.tree
-        raw = np.bincount(tree.node_of, self.market.demands(price), minlength=len(tree)).astype(np.float64)
+        raw = np.bincount(tree.node_of, self.market.demand_of_each(price), minlength=len(tree)).astype(np.float64)
         held = raw.copy()
         for layer in tree.layers:
             held[layer] = np.maximum(np.minimum(raw[layer], tree.ceiling[layer]), self.least[layer])

@@ -1,138 +1,140 @@
 """Curves with the caps that are feasible and what they are charged: what the price search and the repair see.
 
 Floors, ceilings and levels are respected here, before anything is optimised; rounding them in afterwards would break
-the budget or waste it. Every quantity is an array with one entry per query (smooth curves) or per option (menus).
-A "charge" is in budget units: tokens, or money where tokens have different prices.
+the budget or waste it. A "charge" is in budget units: tokens, or money where tokens have different prices.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from clear_alloc.curves import Array, Charged, Curves, LognormalArrival, Menu, Mixed, Smooth
+from clear_alloc.curves import Array, Charged, Curves, Menu, Mixed, Smooth
 from clear_alloc.errors import InvalidArgument
-from clear_alloc.market.feasible import FeasibleCaps, read_limits
-from clear_alloc.market.option_table import MenuDemand, Options, options_of_levels, options_of_menus
-from clear_alloc.market.smooth_demand import Bool, Index, SmoothDemand
+from clear_alloc.market.demand import Demand
+from clear_alloc.market.feasible import FeasibleCaps
+from clear_alloc.market.menu_demand import MenuDemand
+from clear_alloc.market.option_table import OptionTable, options_of_levels, options_of_menus
+from clear_alloc.market.smooth_demand import SmoothDemand
 from clear_alloc.market.tariff import Tariff
 from clear_alloc.support.parallel import cached_property
+from clear_alloc.support.types import Bool, Column, Index
 
-__all__ = ["Bool", "Index", "Market", "MenuDemand", "SmoothDemand"]
+__all__ = ["Market"]
+
+_NOBODY: Index = np.empty(0, dtype=np.intp)
 
 
 class Market:
-    """All queries of one call under one budget: a smooth side and a menu side.
+    """All queries of one call under one budget: a demand of smooth curves, one of finite choices, or both.
 
-    Queries whose caps are listed one by one stand on the menu side, whatever their curve.
+    demands : those that have queries. rows : of each demand, its queries' rows in the caller's order.
+    Queries whose caps are listed one by one are finite choices, whatever their curve.
     """
 
-    def __init__(self, curves: Curves, limits: FeasibleCaps, tariff: Tariff):
-        self.curves, self.limits, self.tariff = curves, limits, tariff
-        self._own_rows: Index | None = None
-        if isinstance(curves, Smooth) and not isinstance(curves, Mixed) and not len(limits.listed):
-            self._one_sided(curves)
-        else:
-            self._two_sided(curves)
+    def __init__(self, curves: Curves, caps: FeasibleCaps, tariff: Tariff):
+        self.curves, self.caps, self.tariff = curves, caps, tariff
+        self.plain = tariff.plain  # whether a cap is charged as it is
+        smooth, menus, smooth_rows, menu_rows = _by_kind(curves)
+        listed = np.isin(smooth_rows, caps.listed, assume_unique=True) if len(caps.listed) else None
+        self.menu_rows = menu_rows  # of the caller's own menus; other finite choices are listed levels
+        pairs: list[tuple[Demand, Index]] = []
+        if smooth is not None and listed is None:
+            pairs.append((self._smooth(smooth, smooth_rows), smooth_rows))
+        elif smooth is not None and listed is not None and not listed.all():
+            pairs.append((self._smooth(smooth[~listed], smooth_rows[~listed]), smooth_rows[~listed]))
+        pairs += self._finite(smooth, menus, smooth_rows[:0] if listed is None else smooth_rows[listed], listed)
+        self.demands = tuple(demand for demand, _ in pairs)
+        self.rows = tuple(rows for _, rows in pairs)
+        # Menus and listed levels of other curves stand one after the other, whatever the caller's order.
+        self._in_order = len(pairs) == 1 and (listed is None or menus is None)
 
-    def _one_sided(self, curves: Smooth) -> None:
-        """Smooth curves alone, whose rows are the caller's."""
-        self._listed, self.menu_rows = 0, _NOBODY
-        rate, call = (None if column is None else column[:, 0] for column in (self.tariff.rate, self.tariff.call))
+    def _finite(
+        self, smooth: Smooth | None, menus: Menu | None, listed_rows: Index, listed: Bool | None
+    ) -> list[tuple[Demand, Index]]:
+        """The caller's menus, then the curves whose caps are listed, as one demand."""
+        tables = []
+        if menus is not None:
+            tables.append(options_of_menus(menus, self.caps.take(self.menu_rows), self.tariff, self.menu_rows))
+        if smooth is not None and len(listed_rows):
+            caps, tariff = self.caps.take(listed_rows), self.tariff.take(listed_rows)
+            tables.append(options_of_levels(smooth[listed], caps, tariff))
+        rows = np.concatenate([self.menu_rows, listed_rows])
+        return [(_of_options(OptionTable.concatenate(tables), rows), rows)] if tables else []
+
+    def _smooth(self, curves: Smooth, rows: Index) -> SmoothDemand:
+        every = len(rows) == len(self)
+        caps = self.caps if every else self.caps.take(rows)
+        rate, call = (
+            None if column is None else column[:, 0] if every else column[rows, 0]
+            for column in (self.tariff.rate, self.tariff.call)
+        )
         charged = Charged(curves, self.tariff.accounting, rate, call)
-        self.smooth = SmoothDemand(charged, self.limits.floor, self.limits.low, self.limits.high)
-        self.menus = _no_menus()
-
-    def _two_sided(self, curves: Curves) -> None:
-        limits, tariff = self.limits, self.tariff
-        smooth, menus, smooth_rows, own_rows = _sides(curves)
-        listed = np.isin(smooth_rows, limits.listed, assume_unique=True)
-        own_smooth, listed_rows = smooth_rows[~listed], smooth_rows[listed]
-        self._own_rows = own_smooth
-        self.menu_rows = np.concatenate([own_rows, listed_rows])
-        self._listed = len(listed_rows)
-        rate, call = (None if column is None else column[own_smooth, 0] for column in (tariff.rate, tariff.call))
-        free = smooth if not len(listed_rows) else smooth[np.flatnonzero(~listed)]
-        own = limits.take(own_smooth)
-        self.smooth = SmoothDemand(Charged(free, tariff.accounting, rate, call), own.floor, own.low, own.high)
-        options = options_of_menus(menus, limits.take(own_rows), tariff, own_rows)
-        if len(listed_rows):
-            points = smooth[np.flatnonzero(listed)]
-            options = Options.concatenate(
-                [options, options_of_levels(points, limits.take(listed_rows), tariff.take(listed_rows))]
-            )
-        try:
-            self.menus = MenuDemand(options)
-        except InvalidArgument as error:
-            row = None if error.row is None else int(self.menu_rows[error.row])
-            raise InvalidArgument(error.argument, error.value, error.allowed, error.remedy, row) from None
-
-    @cached_property
-    def smooth_rows(self) -> Index:
-        """Rows, in the caller's order, of the smooth side."""
-        return np.arange(len(self)) if self._own_rows is None else self._own_rows
-
-    def gather_smooth(self, column: Any) -> Any:
-        """A column in the caller's order, at the smooth side's rows."""
-        return column[self.smooth_rows] if len(self.menu_rows) else column
-
-    def scatter(self, smooth: Any, menus: Any) -> Any:
-        """One column in the caller's order out of the two sides'."""
-        if not len(self.menu_rows):
-            return smooth
-        column = np.empty(len(self), dtype=smooth.dtype)
-        column[self.smooth_rows], column[self.menu_rows] = smooth, menus
-        return column
+        return SmoothDemand(charged, caps.floor, caps.low, caps.high)
 
     def __len__(self) -> int:
         return len(self.curves)
 
+    @cached_property
+    def divisible(self) -> SmoothDemand | None:
+        """The demand whose caps are filled like water, if there is one."""
+        return next((demand for demand in self.demands if isinstance(demand, SmoothDemand)), None)
+
+    @cached_property
+    def finite(self) -> MenuDemand | None:
+        """The demand of finite choices, if there is one."""
+        return next((demand for demand in self.demands if isinstance(demand, MenuDemand)), None)
+
+    def gather(self, column: Any, demand: int) -> Any:
+        """A column in the caller's order, at the rows of one demand."""
+        return column if self._in_order else column[self.rows[demand]]
+
+    def scatter(self, columns: Sequence[Any]) -> Any:
+        """One column in the caller's order out of one per demand."""
+        if self._in_order:
+            return columns[0]
+        column = np.empty(len(self), dtype=columns[0].dtype if len(columns) else np.float64)
+        for rows, values in zip(self.rows, columns, strict=True):
+            column[rows] = values
+        return column
+
+    def each(self, act: Callable[[Demand], Any]) -> Any:
+        """What `act` gives of each demand, as one column in the caller's order."""
+        return self.scatter([act(demand) for demand in self.demands])
+
+    def decided(self, act: Callable[[Demand, Column], Any], decisions: Sequence[Column]) -> Any:
+        """What `act` gives of each demand and its decisions, as one column in the caller's order."""
+        return self.scatter([act(demand, column) for demand, column in zip(self.demands, decisions, strict=True)])
+
     @property
     def has_menus(self) -> bool:
         """Whether the caller passed any menus; listed levels of other curves don't count."""
-        return isinstance(self.curves, Menu) or (
-            isinstance(self.curves, Mixed) and any(isinstance(curves, Menu) for curves, _ in self.curves.pieces)
-        )
+        return isinstance(self.curves, Menu) or bool(len(self.menu_rows))
 
     @property
-    def own_menu_rows(self) -> Index:
-        """Rows of the caller's menus; other rows of the menu side are listed levels."""
-        return self.menu_rows[: len(self.menu_rows) - self._listed]
-
-    @property
-    def menu_floors(self) -> Array:
-        """Tokens that each menu's base grants, 0 for other queries."""
-        tokens = np.zeros(len(self))
-        tokens[self.menu_rows] = self.menus.tokens_of(self.menus.base)
+    def default_tokens(self) -> Array:
+        """Tokens that each query is granted whatever the price."""
+        tokens: Array = self.each(lambda demand: demand.tokens(demand.default()))
         return tokens
 
     @property
     def entry_prices(self) -> Array:
         """Price (value per budget unit) below which each query leaves its floor; 0 where nothing gains."""
-        steps, menus = self.menus.steps, np.zeros(len(self.menus))
-        np.maximum.at(menus, steps.owner, steps.price)
-        prices: Array = self.scatter(self.smooth.entry_price, menus)
+        prices: Array = self.each(lambda demand: demand.entry_price)
         return prices
 
     @property
     def cheapest_useful(self) -> Array:
         """Charge of the smallest cap that a price would ever choose above the floor; inf where there is none."""
-        gains = self.menus.values > self.menus.base_value[:, None]
-        menus = np.where(gains, self.menus.costs, np.inf).min(axis=1, initial=np.inf)
-        charges: Array = self.scatter(self.smooth.charge(self.smooth.start), menus)
+        charges: Array = self.each(lambda demand: demand.cheapest_useful)
         return charges
-
-    def take(self, rows: Index) -> Market:
-        """The market of some of the queries."""
-        return Market(self.curves[rows], self.limits.take(rows), self.tariff.take(rows))
 
     @cached_property
     def least(self) -> Array:
         """What each query is charged whatever the price: its floor, or the menu option that meets it."""
-        least: Array = self.scatter(self.smooth.floor_charge, self.menus.base_charge)
+        least: Array = self.each(lambda demand: demand.default_charge)
         return least
 
     @cached_property
@@ -143,107 +145,85 @@ class Market:
     @cached_property
     def highest_price(self) -> float:
         """Price at and above which every query keeps its floor."""
-        return float(max(self.smooth.entry_price.max(initial=0.0), self.menus.steps.price.max(initial=0.0)))
+        return max((float(demand.entry_price.max(initial=0.0)) for demand in self.demands), default=0.0)
 
     @cached_property
     def breakpoint_prices(self) -> Array:
         """Sorted prices at which total demand may be discontinuous. O(n log n)."""
-        return np.sort(np.concatenate([self.smooth.entry_price[self.smooth.breakpoints], self.menus.steps.price]))
+        return np.sort(np.concatenate([demand.breakpoint_prices for demand in self.demands]))
 
     def total_demand(self, price: float) -> float:
         """Budget units wanted at a price; never rises with it. O(n)."""
-        smooth = self.smooth.charge(self.smooth.demand(price)).sum()
-        if not len(self.menus):
-            return float(smooth)
-        steps = self.menus.steps
-        return float(smooth + (self.menus.base_charge.sum() + steps.cost[steps.price > price].sum()))
+        return sum(demand.total_at(price) for demand in self.demands)
 
     def demand_above(self, price: float) -> Callable[[float], float]:
         """Total demand as a function; above `price` it asks only those who may leave their floor."""
-        if price <= 0.0:
+        if price <= 0.0 or self.divisible is None or len(self.demands) > 1:
             return self.total_demand
-        rows = np.flatnonzero(self.smooth.entry_price > price)
-        active, menus = self.smooth.rows(rows), len(self.menus)
-        rest = float(self.smooth.floor_charge.sum() - active.floor_charge.sum())
+        side = self.divisible
+        active = side.take(np.flatnonzero(side.entry_price > price))
+        rest = float(side.floor_charge.sum() - active.floor_charge.sum())
 
         def demand(asked: float) -> float:
-            if asked < price or menus:
-                return self.total_demand(asked)
-            return rest + float(active.charge(active.demand(asked)).sum())
+            return self.total_demand(asked) if asked < price else rest + active.total_at(asked)
 
         return demand
 
-    def demands(self, price: float) -> Array:
+    def demand_of_each(self, price: float) -> Array:
         """Budget units that each query wants at a price, shape (n,). O(n)."""
-        steps, menus = self.menus.steps, self.menus
-        taken = steps.price > price
-        extra = np.bincount(steps.owner[taken], steps.cost[taken], minlength=len(menus))
-        smooth = self.smooth.charge(self.smooth.demand(price))
-        wanted: Array = self.scatter(smooth, menus.base_charge + extra)
-        return wanted
+        charges: Array = self.each(lambda demand: demand.charge_at(price))
+        return charges
 
     def surpluses(self, prices: Array) -> Array:
         """Highest utility - price x charge of each query at its own price, shape (n,). O(n)."""
-        steps, menus = self.menus.steps, self.menus
-        own = prices[self.menu_rows]
-        edges = np.maximum(steps.gain - own[steps.owner] * steps.cost, 0.0)
-        climbed = np.bincount(steps.owner, edges, minlength=len(menus))
-        smooth = self.smooth.best_surplus(self.gather_smooth(prices))
-        best: Array = self.scatter(smooth, menus.base_value - own * menus.base_charge + climbed)
+        best: Array = self.scatter([demand.surplus(self.gather(prices, k)) for k, demand in enumerate(self.demands)])
         return best
 
     def surplus(self, price: float) -> float:
         """Sum over queries of the highest utility - price x charge. O(n)."""
-        smooth = self.smooth.best_surplus(price).sum()
-        if not len(self.menus):
-            return float(smooth)
-        steps, menus = self.menus.steps, self.menus
-        edges = steps.gain - price * steps.cost
-        of_menus = (menus.base_value - price * menus.base_charge).sum() + edges[edges > 0].sum()
-        return float(smooth + of_menus)
+        return sum(demand.total_surplus(price) for demand in self.demands)
 
     def dual_bound(self, price: float, budget: float) -> float:
         """Price x budget + the sum of all surpluses: no feasible allocation is worth more. O(n)."""
         return price * budget + self.surplus(price)
 
+    def take(self, rows: Index) -> Market:
+        """The market of some of the queries."""
+        return Market(self.curves[rows], self.caps.take(rows), self.tariff.take(rows))
+
     def without_unaffordable(self, free: float) -> Market:
         """The same market without what would cost more than `free` budget units above the floors."""
         new = object.__new__(Market)
         new.__dict__.update({k: v for k, v in self.__dict__.items() if k not in _DERIVED})
-        side = self.smooth
-        dear = np.flatnonzero(side.charge(side.last_whole) - side.floor_charge > free)
-        high, some = side.high.copy(), side.rows(dear)
-        high[dear] = some.cap_within(some.floor_charge + free)
-        # Nothing above the floor can be paid where the smallest allowed cap can't.
-        low = np.where(high < side.low, side.floor, side.low)
-        new.smooth = SmoothDemand(side.charged, side.floor, low, high)
-        new.menus = self.menus.without_unaffordable(free)
+        new.demands = tuple(demand.without_unaffordable(free) for demand in self.demands)
         return new
 
 
-_NOBODY: Index = np.empty(0, dtype=np.intp)
-_DERIVED = ("least", "total_floor", "highest_price", "breakpoint_prices")
+_DERIVED = ("least", "total_floor", "highest_price", "breakpoint_prices", "divisible", "finite")
 
 
-@cache
-def _no_menus() -> MenuDemand:
-    """The menu side of smooth curves alone."""
-    empty = read_limits(0)
-    return MenuDemand(options_of_menus(Menu([], []), empty, Tariff(), _NOBODY))
+def _of_options(table: OptionTable, rows: Index) -> MenuDemand:
+    try:
+        return MenuDemand(table)
+    except InvalidArgument as error:
+        row = None if error.row is None else int(rows[error.row])
+        raise InvalidArgument(error.argument, error.value, error.allowed, error.remedy, row) from None
 
 
-def _sides(curves: Curves) -> tuple[Smooth, Menu, Index, Index]:
-    """The smooth curves, the menus, and the rows of the column where each stand."""
-    none, every = np.empty(0, dtype=np.intp), np.arange(len(curves))
+def _by_kind(curves: Curves) -> tuple[Smooth | None, Menu | None, Index, Index]:
+    """The smooth curves and the menus, None where there are none, and the rows where each stand."""
+    every = np.arange(len(curves))
+    if isinstance(curves, (Menu, Smooth)) and not len(curves):
+        return None, None, every, every
     if isinstance(curves, Menu):
-        return LognormalArrival([], [], []), curves, none, every  # of the smooth families, one that knows all costs
+        return None, curves, _NOBODY, every
     if isinstance(curves, Mixed):
-        for menus, rows in curves.pieces:
-            if isinstance(menus, Menu):
+        for piece, rows in curves.pieces:
+            if isinstance(piece, Menu):
                 rest = np.setdiff1d(every, rows, assume_unique=True)
-                return curves[rest], menus, rest, rows
+                return (curves[rest] if len(rest) else None), piece, rest, rows
     if isinstance(curves, Smooth):
-        return curves, Menu([], []), every, none
+        return curves, None, every, _NOBODY
     raise InvalidArgument(
         "curves",
         curves,

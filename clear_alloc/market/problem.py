@@ -1,26 +1,26 @@
-"""What a caller asks for, judged once: budget, floors, ceilings and names, as the market needs them."""
+"""What a caller asks for, checked once: curves, budget and terms, as the market needs them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from statistics import NormalDist
-from typing import Any, NamedTuple, TypedDict
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from clear_alloc.columns.ids import QueryIds, read_ids
 from clear_alloc.columns.validate import scalar
-from clear_alloc.curves import MAX_TOKENS, Accounting, CurveRecord, Curves, Menu, Mixed, from_records
+from clear_alloc.curves import MAX_TOKENS, CurveRecord, Curves, Menu, Mixed, from_records
 from clear_alloc.errors import BudgetTooSmall, InvalidArgument
-from clear_alloc.market.feasible import FeasibleCaps, read_limits, whole_column
 from clear_alloc.market.market import Market
-from clear_alloc.market.tariff import RatesLike, Tariff, read_tariff
+from clear_alloc.market.read_limits import read_feasible
+from clear_alloc.market.tariff import Tariff, read_tariff
+from clear_alloc.market.terms import AllocateOptions
 
 __all__ = [
-    "AllocateKwargs",
-    "AllocateOptions",
     "CurvesLike",
     "Problem",
     "checked_budget",
@@ -29,40 +29,13 @@ __all__ = [
 ]
 
 CurvesLike = Curves | Sequence[CurveRecord]
-
-
-class AllocateOptions(NamedTuple):
-    """What `allocate` and every baseline take besides curves and budget; see `allocate`."""
-
-    accounting: object = "reserved"
-    overrun: float = 0.05
-    min_tokens: npt.ArrayLike = 0
-    max_tokens: npt.ArrayLike | None = None
-    levels: object = None
-    fallback: npt.ArrayLike = 0
-    rate: RatesLike | None = None
-    call: RatesLike | None = None
-    ids: Iterable[Any] | None = None
-
-
-class AllocateKwargs(TypedDict, total=False):
-    """Keyword arguments of `allocate`, which every baseline takes too; `price` and `start` excepted."""
-
-    accounting: Accounting
-    overrun: float
-    min_tokens: npt.ArrayLike
-    max_tokens: npt.ArrayLike | None
-    levels: object
-    fallback: npt.ArrayLike
-    rate: RatesLike | None
-    call: RatesLike | None
-    ids: Iterable[Any] | None
+_OF_QUERIES = ("min_tokens", "max_tokens", "levels", "fallback", "rate", "call")
 
 
 class Problem(NamedTuple):
     """A market, its budget and the queries' names.
 
-    budget : as the caller gave it, in his unit. pool : the same in the market's, whole where only whole tokens can be
+    budget : as the caller gave it, in the caller's unit. pool : the same in the market's, whole where only whole tokens can be
     spent. z_score : standard deviations of a normal sum that the margin covers, 0 where no margin is held.
     """
 
@@ -79,59 +52,35 @@ class Problem(NamedTuple):
 
 
 def read_problem(curves: CurvesLike, budget: float | None, terms: AllocateOptions) -> Problem:
-    """Judge the arguments that `allocate` and every baseline share; no budget is no limit.
+    """Check the arguments that `allocate` and every baseline share; no budget is no limit.
 
     Raises InvalidArgument, naming the argument, the row and the value, BudgetTooSmall and NotSupported. O(n).
     """
     given = checked_budget(budget) if budget is not None else np.inf
-    records: list[Any] = []
-    ids = terms.ids
     if not isinstance(curves, Curves):
         records = _records(curves)
         curves = from_records(records)
-        if ids is None and records and all(getattr(r, "id", None) is not None for r in records):
-            ids = [r.id for r in records]
-        terms = _merged(terms, records)
-    limits = _limits(terms, records, len(curves))
-    tariff = read_tariff(terms.accounting, terms.rate, terms.call, partial(_options, curves))
-    market = Market(curves, limits, tariff)
+        terms = _with_own(terms, records)
+    caps = read_feasible(len(curves), terms.min_tokens, terms.max_tokens, terms.levels, terms.fallback)
+    usual = terms.accounting == "reserved" and terms.rate is None and terms.call is None
+    tariff = Tariff() if usual else read_tariff(terms.accounting, terms.rate, terms.call, partial(_options, curves))
+    market = Market(curves, caps, tariff)
     pool = in_market_units(given, tariff)
     if market.total_floor > pool:
-        what = "min_tokens and fallbacks" if limits.fallback.any() else "min_tokens"
+        what = "min_tokens and fallbacks" if caps.fallback.any() else "min_tokens"
         raise BudgetTooSmall(market.total_floor * tariff.unit, given, what, tariff.counted_in)
     z_score = _z_score(terms.overrun) if tariff.accounting == "expected" else 0.0
-    return Problem(market, given, pool, read_ids(ids, len(curves)), z_score)
+    ids = None if terms.ids is None else read_ids(terms.ids, len(curves))
+    return Problem(market, given, pool, ids, z_score)
 
 
-def _limits(terms: AllocateOptions, records: list[Any], n: int) -> FeasibleCaps:
-    floor, cap, back = terms.min_tokens, terms.max_tokens, terms.fallback
-    if records:
-        back = np.maximum(
-            whole_column("fallback", back, n), whole_column("fallback", _own(records, "fallback", 0.0), n)
-        )
-        floor = np.maximum(
-            whole_column("min_tokens", floor, n), whole_column("min_tokens", _own(records, "min_tokens", 0.0), n)
-        )
-        most = whole_column("max_tokens", MAX_TOKENS if cap is None else cap, n)
-        cap = np.minimum(most, whole_column("max_tokens", _own(records, "max_tokens", MAX_TOKENS), n))
-    return read_limits(n, floor, cap, terms.levels, back)
-
-
-def _merged(terms: AllocateOptions, records: list[Any]) -> AllocateOptions:
-    """Where no argument speaks for all, the records' own levels and prices."""
-    for name in ("levels", "rate", "call"):
-        own = [getattr(record, name, None) for record in records]
-        if any(value is not None for value in own):
-            if getattr(terms, name) is not None:
-                remedy = "give it once, for all queries or on the queries"
-                raise InvalidArgument(name, "given for all, and by queries of their own", "one of the two", remedy)
-            if name == "levels":
-                own = [value if value is None else list(value) for value in own]
-            elif None in own:
-                row, remedy = own.index(None), "give every query its price, or none"
-                raise InvalidArgument(name, None, "a price, as other queries have", remedy, row)
-            terms = AllocateOptions(**{**terms._asdict(), name: own})
-    return terms
+def _with_own(terms: AllocateOptions, records: list[Any]) -> AllocateOptions:
+    """The terms joined with what the records have of their own, their ids too."""
+    if terms.ids is None and records and all(getattr(record, "id", None) is not None for record in records):
+        terms = replace(terms, ids=[record.id for record in records])
+    return terms.merged(
+        {name: [getattr(record, name, None) for record in records] for name in _OF_QUERIES}, len(records)
+    )
 
 
 def _options(curves: Curves) -> npt.NDArray[np.intp]:
@@ -186,8 +135,3 @@ def _records(curves: object) -> list[Any]:
         if not hasattr(record, "curve_parameters"):
             raise InvalidArgument("curves", record, allowed, "wrap the row in ca.Query(...)", row)
     return records
-
-
-def _own(records: list[Any], name: str, default: float) -> list[float]:
-    own = (getattr(record, name, None) for record in records)
-    return [default if value is None else value for value in own]

@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import partial
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from clear_alloc.allocation.result import Allocation, allocation_of
 from clear_alloc.columns.validate import scalar
 from clear_alloc.curves import Accounting, checked_price
 from clear_alloc.errors import InvalidArgument
-from clear_alloc.market.market import Market
-from clear_alloc.market.problem import AllocateOptions, CurvesLike, Problem, read_problem
+from clear_alloc.market.problem import CurvesLike, Problem, read_problem
 from clear_alloc.market.tariff import RatesLike
-from clear_alloc.solver.chance.margin_search import CLOSE, margin_of, solve_at_multiple, solve_with_margin
-from clear_alloc.solver.dual import bound_at
+from clear_alloc.market.terms import AllocateOptions
+from clear_alloc.solver.dual import DualBound
+from clear_alloc.solver.expected import solve_expected
 from clear_alloc.solver.pricing.clearing import Clearing, Status
-from clear_alloc.solver.pricing.sampled import SAMPLED_FROM
-from clear_alloc.solver.primal.water_filling import Solution, evaluate, floor_solution, total_charge
-from clear_alloc.solver.solve import SolveResult, price_and_bound, priced_only, solve
-from clear_alloc.solver.splits import proportional_solution, splits_dominated, uniform_solution
+from clear_alloc.solver.primal.solution import evaluate, total_charge
+from clear_alloc.solver.solve import solve
 
 __all__ = ["allocate"]
 
 _DEAREST = 1e200  # value per budget unit; far beyond what any curve is worth, and much more would overflow
-_ROUNDS = 4  # allocations for a crowd, each nearer to its margin
-_MANY = 20_000  # queries; of more, the certain bound on their sum is far from what they burn
 
 
 def allocate(
@@ -131,9 +125,11 @@ def allocate(
             "budget", None, "a finite number of tokens, >= 0", "pass the size of the pool, or a price"
         )
     problem = read_problem(curves, budget, terms)
+    price_guess *= problem.unit
     if problem.z_score:
-        return _with_margin(problem, price_guess * problem.unit)
-    solved = solve(problem.market, problem.pool, price_guess * problem.unit)
+        solved = solve_expected(problem.market, problem.pool, problem.z_score, price_guess)
+    else:
+        solved = solve(problem.market, problem.pool, price_guess)
     return allocation_of(problem, "allocate", *solved)
 
 
@@ -145,62 +141,7 @@ def _price(argument: str, price: object) -> float:
 def _at_price(problem: Problem, price: float) -> Allocation:
     """What every query takes at a price; nothing is scarce."""
     market, asked = problem.market, price * problem.unit if len(problem.market) else 0.0
-    grant = evaluate(market, market.smooth.whole_demand(asked), market.menus.choose(asked))
+    solution = evaluate(market, [demand.best_at(asked) for demand in market.demands])
     clearing = Clearing(asked, asked, 1, Status.PRICED if len(market) else Status.EMPTY)
-    return allocation_of(problem, "allocate", grant, clearing, bound_at(market, asked, total_charge(market, grant)))
-
-
-def _with_margin(problem: Problem, price_guess: float) -> Allocation:
-    """Expected accounting with a margin; the splits that need no price may keep a smaller one."""
-    market, pool, z_score = problem.market, problem.pool, problem.z_score
-    if len(market) > SAMPLED_FROM and not len(market.menus):
-        solved = _crowd_with_margin(market, pool, z_score, price_guess)
-        if solved is not None:
-            return allocation_of(problem, "allocate", *solved)
-    rough = partial(priced_only, market, price_guess=price_guess)
-
-    def best(pool: float, multiple: float) -> Solution:
-        return solve_at_multiple(market, pool, multiple, lambda own: solve(market, own, price_guess).grant, rough)
-
-    grants = [solve_with_margin(market, pool, z_score, best, rough)]
-    for split in (uniform_solution, proportional_solution):
-        # Without a margin it is worth more; mostly that is too little already.
-        if split(market, pool).utility > grants[0].utility:
-            grants.append(solve_with_margin(market, pool, z_score, partial(split, market)))
-    if len(market) <= _MANY:
-        grants.append(_reserved(market, pool, z_score))
-    grant = max(grants, key=lambda g: g.utility)
-    clearing, bound = price_and_bound(market, pool - margin_of(market, grant, z_score), price_guess)
-    return allocation_of(problem, "allocate", grant, clearing, bound)
-
-
-def _crowd_with_margin(market: Market, pool: float, z_score: float, price_guess: float) -> SolveResult | None:
-    """The same for very many queries, where no one moves the margin; None if one does, or an even split might win."""
-    own = pool
-    for _ in range(_ROUNDS):
-        grant, clearing, _ = solve(market, own, price_guess)
-        margin = margin_of(market, grant, z_score)
-        left = pool - total_charge(market, grant) - margin
-        if 0.0 <= left <= 0.3 * CLOSE * margin:
-            clearing, bound = price_and_bound(market, pool - margin, clearing.price)
-            gap = bound.value + clearing.price * margin - grant.utility
-            return (
-                SolveResult(grant, clearing, bound) if splits_dominated(market, pool, clearing.price, gap) else None
-            )
-        price_guess, own = clearing.price, pool - margin * (1.0 + 0.1 * CLOSE)
-    return None
-
-
-def _reserved(market: Market, pool: float, z_score: float) -> Solution:
-    """Caps that can't pass the budget at all: best where a few queries share it, or one outweighs all others."""
-    nobody = floor_solution(market)
-    charged = Market(market.curves, market.limits, market.tariff._replace(accounting="reserved"))
-    room = float(np.floor(pool)) if charged.tariff.plain else pool
-    if charged.total_floor > room:
-        return nobody
-    grant = solve(charged, room).grant
-    # The same options, which stand in another order where they are charged otherwise.
-    names, tokens = charged.menus.label_of(grant.chosen), charged.menus.tokens_of(grant.chosen)
-    chosen = market.menus.option_of(names, tokens, grant.chosen >= 0)
-    grant = evaluate(market, grant.caps, chosen)
-    return grant if total_charge(market, grant) + margin_of(market, grant, z_score) <= pool else nobody
+    bound = DualBound(market.dual_bound(asked, total_charge(market, solution)), asked, market)
+    return allocation_of(problem, "allocate", solution, clearing, bound)

@@ -11,18 +11,19 @@ import numpy.typing as npt
 
 from clear_alloc.allocation.result import Allocation, allocation_of
 from clear_alloc.curves import Array
-from clear_alloc.errors import InvalidArgument, NotSupported, TooLarge
+from clear_alloc.errors import InvalidArgument, NotSupported
 from clear_alloc.market.market import Market
-from clear_alloc.market.problem import AllocateKwargs, AllocateOptions, CurvesLike, read_problem
-from clear_alloc.solver.chance.margin_search import margin_of, solve_at_multiple, solve_with_margin
-from clear_alloc.solver.primal.water_filling import Solution, charge_per_query
-from clear_alloc.solver.repair.exact_table import exact_solution, table_cells
-from clear_alloc.solver.solve import price_and_bound
+from clear_alloc.market.problem import CurvesLike, read_problem
+from clear_alloc.market.terms import AllocateKwargs, AllocateOptions
+from clear_alloc.solver.chance.margin import margin_of, scaled_margin
+from clear_alloc.solver.chance.margin_search import solve_at_multiple, solve_with_margin
+from clear_alloc.solver.primal.solution import Solution, charge_per_query, floor_solution
+from clear_alloc.solver.solve import best_combination, price_and_bound, solve
 from clear_alloc.solver.splits import proportional_solution, solution_within, uniform_solution
 
 __all__ = ["cutoff_plus_pad", "exact", "proportional", "uniform"]
 
-MOST_CELLS = 2e8  # table cells of the exact programme: seconds of NumPy
+_NO_GAP = 1e-15  # of the upper bound: nothing better can be told apart from rounding
 _PADS = 96  # pads tried, evenly spaced on a logarithmic scale
 
 
@@ -51,15 +52,16 @@ def cutoff_plus_pad(curves: CurvesLike, budget: float, **options: Unpack[Allocat
     tuned on the curves themselves, over 96 pads. Weights and peaks influence the tuning, not the order.
     Arguments, result and errors are those of `allocate`; `price` is NaN. O(n log n + 96 n).
     """
-    return _baseline("cutoff_plus_pad", _cutoff_grant, curves, budget, options)
+    return _baseline("cutoff_plus_pad", _cutoff, curves, budget, options)
 
 
 def exact(curves: CurvesLike, budget: float, **options: Unpack[AllocateKwargs]) -> Allocation:
-    """The best whole caps there are, by integer dynamic programming; small cases only.
+    """The best whole caps there are: every choice that the certified gap leaves open is looked at; small cases only.
 
-    Arguments and result are those of `allocate`; raises TooLarge above 2e8 table cells (caps x budget).
+    Arguments and result are those of `allocate`, without a margin (`overrun=0.5`) under expected accounting. Raises
+    TooLarge where lists of undominated states pass 20,000, or a query has more than 4,096 caps to choose from.
     """
-    return _baseline("exact", _exact_grant, curves, budget, options)
+    return _baseline("exact", _exact, curves, budget, options)
 
 
 def _baseline(
@@ -69,34 +71,38 @@ def _baseline(
     budget: float,
     options: AllocateKwargs,
 ) -> Allocation:
-    unknown = sorted(set(options) - set(AllocateOptions._fields))
+    unknown = sorted(set(options) - set(AllocateOptions.__dataclass_fields__))
     if unknown:
         raise TypeError(f"{name}() got an unexpected keyword argument {unknown[0]!r}")
     if budget is None:
         raise InvalidArgument("budget", None, "a finite number of tokens, >= 0", "pass the size of the pool")
     problem = read_problem(curves, budget, AllocateOptions(**options))
     market, pool, z_score = problem.market, problem.pool, problem.z_score
-    own = partial(rule, market)
-    grant = solve_with_margin(market, pool, z_score, own) if z_score else own(pool, 0.0)
-    clearing, bound = price_and_bound(market, pool - margin_of(market, grant, z_score))
-    return allocation_of(problem, name, grant, clearing, bound)
+    if z_score:
+        plain = rule(market, pool, 0.0)
+        solution = solve_with_margin(market, pool, z_score, lambda multiple, _: rule(market, pool, multiple), plain)
+    else:
+        solution = rule(market, pool, 0.0)
+    clearing, bound = price_and_bound(market, pool - margin_of(market, solution, z_score))
+    return allocation_of(problem, name, solution, clearing, bound)
 
 
-def _exact_grant(market: Market, budget: float, _: float) -> Solution:
-    if not market.tariff.plain:
-        raise NotSupported(
-            "the exact programme counts whole reserved tokens; use ca.allocate, whose gap is certified"
-        )
-    cells = table_cells(market, budget)
-    if cells > MOST_CELLS:
-        raise TooLarge(cells, MOST_CELLS, "use ca.allocate, whose certificate bounds its distance to the optimum")
-    return exact_solution(market, budget)
+def _exact(market: Market, budget: float, multiple: float) -> Solution:
+    if multiple:
+        raise NotSupported("the exact programme holds no margin back; pass overrun=0.5, or use ca.allocate")
+    solution, _, bound = solve(market, budget)
+    if bound.value - solution.utility <= _NO_GAP * bound.value:
+        return solution
+    return best_combination(market, solution, bound, budget, exact=True) or solution
 
 
-def _cutoff_grant(market: Market, budget: float, multiple: float) -> Solution:
+def _cutoff(market: Market, budget: float, multiple: float) -> Solution:
     """The best pad; multiple : deviations to hold back."""
-    own = partial(_best_pad, market)
-    return solve_at_multiple(market, budget, multiple, own, own, topped_up=False) if multiple else own(budget)
+    rule = partial(_best_pad, market)
+    if not multiple:
+        return rule(budget)
+    margin = scaled_margin(market, rule(budget), multiple)
+    return solve_at_multiple(market, budget, multiple, margin, rule) or floor_solution(market)
 
 
 def _best_pad(market: Market, budget: float) -> Solution:
@@ -104,24 +110,24 @@ def _best_pad(market: Market, budget: float) -> Solution:
         return uniform_solution(market, budget)
     threshold = np.ceil(market.curves.emergence)
     order = np.argsort(threshold, kind="stable")
-    most = max(budget, 1.0) if market.tariff.plain else np.inf
+    most = max(budget, 1.0) if market.plain else np.inf
     widest = float(np.clip(np.max(market.curves.ceiling - threshold), 1.0, most))
     pads = np.unique(np.round(np.geomspace(1.0, widest, _PADS)))
-    grants = (_first_who_fit(market, threshold + pad, order, budget) for pad in pads)
-    return max(grants, key=lambda grant: grant.utility)
+    solutions = (_first_who_fit(market, threshold + pad, order, budget) for pad in pads)
+    return max(solutions, key=lambda one: one.utility)
 
 
 def _first_who_fit(market: Market, caps: Array, order: npt.NDArray[np.intp], budget: float) -> Solution:
     """Caps in order while the budget lasts, the floor for everybody else."""
-    floor = np.maximum(market.limits.floor, market.menu_floors)
-    wanted = np.maximum(np.minimum(caps, market.limits.high), floor)
+    floor = np.maximum(market.caps.floor, market.default_tokens)
+    wanted = np.maximum(np.minimum(caps, market.caps.high), floor)
     # What is charged of who, were all of them funded; a plain cap in full, used or not.
-    charge = wanted if market.tariff.plain else charge_per_query(market, solution_within(market, wanted))
-    base = floor if market.tariff.plain else market.least
+    charge = wanted if market.plain else charge_per_query(market, solution_within(market, wanted))
+    base = floor if market.plain else market.least
     charge = np.maximum(charge, base)
     spent = base.sum() + np.cumsum((charge - base)[order])
     # Where a cap is not charged as it is, an option that the floor's tokens cover may cost more than the base.
-    limits = floor.copy() if market.tariff.plain else np.zeros(len(market))
+    limits = floor.copy() if market.plain else np.zeros(len(market))
     funded = order[: int(np.searchsorted(spent, budget, side="right"))]
     limits[funded] = wanted[funded]
     return solution_within(market, limits)

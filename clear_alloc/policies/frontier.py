@@ -13,7 +13,8 @@ from clear_alloc.allocation.result import Allocation
 from clear_alloc.curves import MAX_TOKENS
 from clear_alloc.errors import InvalidArgument
 from clear_alloc.market.market import Market
-from clear_alloc.market.problem import AllocateOptions, CurvesLike, read_problem
+from clear_alloc.market.problem import CurvesLike, read_problem
+from clear_alloc.market.terms import AllocateOptions
 from clear_alloc.policies.allocate import allocate
 
 __all__ = ["Frontier", "frontier", "lavish_budget", "saturation_budget", "scarce_budget"]
@@ -69,24 +70,21 @@ def _market(curves: CurvesLike, terms: dict[str, Any]) -> Market:
 
 
 def _rounded(market: Market, charge: float) -> float:
-    return float(np.ceil(charge) if market.tariff.plain else charge) * market.tariff.unit
+    return float(np.ceil(charge) if market.plain else charge) * market.tariff.unit
 
 
 def _most(market: Market) -> float:
-    smooth, menus = market.smooth, market.menus
-    charge = smooth.charge(smooth.last_whole).sum() + menus.charge_of(menus.choose(0.0)).sum()
-    return _rounded(market, float(charge))
+    return _rounded(market, sum(demand.saturation for demand in market.demands))
 
 
 def _scarce(market: Market) -> float:
-    side, steps = market.smooth, market.menus.steps
     # Just below its reservation price a query demands its break-even cap.
-    own = side.charge(side.demand_if_funded(side.entry_price * (1.0 - 1e-9))) - side.floor_charge
-    _, first = np.unique(steps.owner, return_index=True)
-    prices = np.concatenate([side.entry_price, steps.price[first]])
-    charges = np.concatenate([own, steps.cost[first]])
+    entries = [demand.first_jumps() for demand in market.demands]
+    if not entries:
+        return 0.0
+    prices, costs = (np.concatenate([getattr(jumps, name) for jumps in entries]) for name in ("price", "cost"))
     best = np.argsort(-prices, kind="stable")[: int(np.ceil(SCARCE * len(market)))]
-    return _rounded(market, market.total_floor + float(charges[best].sum()))
+    return _rounded(market, market.total_floor + float(costs[best].sum()))
 
 
 def _lavish(market: Market) -> float:
@@ -148,7 +146,7 @@ def _default_budgets(curves: CurvesLike, points: int, terms: dict[str, Any]) -> 
     much, most = (max(min(f(market), MAX_TOKENS), least) for f in (_lavish, _most))
     # Few tokens round several ratios to one budget.
     rising = np.geomspace(least, max(much, least), points - 1)
-    whole = market.tariff.plain and unit == 1.0
+    whole = market.plain and unit == 1.0
     rising = np.minimum(np.ceil(rising) if whole else rising, most)
     budgets = np.unique(np.append(rising, most))
     # Two ways to the same budget may differ by rounding.

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from clear_alloc.columns.validate import MIN_SCALE
 from clear_alloc.curves.lognormal import MAX_SPREAD
 from clear_alloc.errors import InvalidArgument
-from clear_alloc.market.feasible import read_limits
+from clear_alloc.market.read_limits import read_feasible
 from clear_alloc.schema.kinds import LEAST, MOST, Call, Levels, Name, Rate, Real, Reals, Weight, Whole
 from clear_alloc.schema.refusing import Absent, refusal, refuse
 from clear_alloc.schema.words import ID, NO_MORE, TOKENS, WEIGHT
@@ -149,7 +149,7 @@ def _check_levels(
     if len(ranges) > 1 or (ranges and any(level for level in levels if not isinstance(level, tuple))):
         refuse("levels", list(levels), "whole caps alone, or one range and 0", "list the caps one by one")
     try:
-        read_limits(1, min_tokens or 0, max_tokens, [list(levels)], fallback or 0)
+        read_feasible(1, min_tokens or 0, max_tokens, [list(levels)], fallback or 0)
     except InvalidArgument as error:
         refuse(error.argument, error.value, error.allowed, error.remedy)
 

@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from clear_alloc.allocation.result import Reason
+from clear_alloc.allocation.reasons import Reason
 from clear_alloc.schema.kinds import MOST, Bit, Flag, Name, OptionalName, Real, Share, Weight, Whole
 from clear_alloc.schema.refusing import refuse
 from clear_alloc.schema.words import ID, LIMIT, NO_MORE, RIGHT, TOKENS, WEIGHT

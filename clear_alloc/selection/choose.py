@@ -15,8 +15,9 @@ from clear_alloc.allocation.result import Allocation
 from clear_alloc.errors import BudgetTooSmall, InvalidArgument, NotSupported
 from clear_alloc.fit.families import FittedCurves
 from clear_alloc.fit.rollouts import Ints, read_rollouts
-from clear_alloc.market.problem import AllocateKwargs, AllocateOptions, checked_budget
+from clear_alloc.market.problem import checked_budget
 from clear_alloc.market.tariff import read_tariff
+from clear_alloc.market.terms import AllocateKwargs, AllocateOptions
 from clear_alloc.policies.allocate import allocate
 from clear_alloc.policies.baselines import uniform
 from clear_alloc.selection.folds import Folds, checked_families, checked_folds
@@ -158,7 +159,7 @@ class CrossFit:
         One allocation per candidate and fold, and one more: about 0.1 s for 500 queries and reserved caps. Under
         expected accounting the margin takes longer, and smaller budgets are tried: 2 to 5 s.
         """
-        unknown = sorted(set(terms) - (set(AllocateOptions._fields) - {"ids"}))
+        unknown = sorted(set(terms) - (set(AllocateOptions.__dataclass_fields__) - {"ids"}))
         if unknown:
             raise TypeError(f"choose() got an unexpected keyword argument {unknown[0]!r}")
         asked = self._asked(budget, queries, terms)

@@ -11,8 +11,8 @@ from clear_alloc.allocation.result import Allocation
 from clear_alloc.curves import Array
 from clear_alloc.errors import BudgetTooSmall
 from clear_alloc.fit.rollouts import Ints
-from clear_alloc.market.problem import AllocateKwargs
 from clear_alloc.market.tariff import Tariff
+from clear_alloc.market.terms import AllocateKwargs
 from clear_alloc.selection.folds import Folds
 
 __all__ = ["ROUNDING", "HoldoutScore", "SelectionTask", "held_out"]

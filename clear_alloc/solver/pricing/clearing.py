@@ -57,13 +57,13 @@ def clearing_price(market: Market, budget: float, price_guess: float = 0.0) -> C
 
 
 def full_clearing(market: Market, budget: float, price_guess: float = 0.0) -> Clearing:
-    """The same by a search over all queries, whatever their number. O(n) per evaluation, O(n log n) for the jumps."""
+    """The clearing price by a search over all queries, whatever their number. O(n) per evaluation, O(n log n) for the jumps."""
     if market.total_demand(0.0) <= budget:
         return Clearing(0.0, 0.0, 1, Status.SLACK)
     error = _NEAR_ERROR
-    if len(market) == len(market.smooth) == 1 and market.tariff.plain:
+    if len(market) == 1 and market.divisible is not None and market.plain:
         # One query alone takes the whole budget, at the value of its last token.
-        price_guess, error = float(market.smooth.curves.marginal(np.array([budget]))[0]), 0.0
+        price_guess, error = float(market.divisible.curves.marginal(np.array([budget]))[0]), 0.0
     demand = market.demand_above(price_guess * (1.0 - _NEAR_MARGIN))
     bracket = bracket_decreasing(demand, budget, market.highest_price, market.breakpoint_prices, price_guess, error)
     return cleared(bracket._replace(evaluations=bracket.evaluations + 1))

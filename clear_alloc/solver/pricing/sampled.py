@@ -13,11 +13,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from clear_alloc.columns.validate import any_nonzero, take_rows
+from clear_alloc.columns.constant import any_nonzero, take_rows
 from clear_alloc.curves import Array
-from clear_alloc.market.market import Index, Market, SmoothDemand
+from clear_alloc.market.market import Market
+from clear_alloc.market.smooth_demand import SmoothDemand
 from clear_alloc.solver.pricing.bracket import ROUGH, Bracket, bracket_decreasing, bracket_from_guess
 from clear_alloc.support.parallel import each, each_block
+from clear_alloc.support.types import Index
 
 __all__ = ["SAMPLED_FROM", "PriceWindow", "sampled_clearing"]
 
@@ -44,9 +46,8 @@ class PriceWindow:
     falling entry price.
     """
 
-    def __init__(self, market: Market, low: float, high: float, pool: float):
-        side = market.smooth
-        self.low, self.high = low, high
+    def __init__(self, side: SmoothDemand, low: float, high: float, pool: float):
+        self.side, self.low, self.high = side, low, high
         self._pool, self._known = pool, (-1.0, [np.empty(0)])
         self._coarse = 2.0 ** (math.frexp(max(pool, 1e-200))[1] - 53)
         self._fine = self._coarse / _FINER
@@ -55,14 +56,14 @@ class PriceWindow:
         rows, entry = (np.concatenate([f[k] for f in found]) for k in (1, 2))
         order = np.argsort(-entry, kind="stable")
         self.entry = entry[order]
-        self.marginal = Part(rows[order], side.rows(rows[order]))
-        self._extramarginal = self._count_of_idle(side)
+        self.marginal = Part(rows[order], side.take(rows[order]))
+        self._extramarginal = self._extramarginal_count()
 
-    def _count_of_idle(self, side: SmoothDemand) -> int:
+    def _extramarginal_count(self) -> int:
         """What the floors of all others are charged."""
-        if not any_nonzero(side.floor):
+        if not any_nonzero(self.side.floor):
             return 0
-        charged = self._count(side.floor_charge)
+        charged = self._count(self.side.floor_charge)
         return charged - sum(self._count(part.side.floor_charge) for part in (*self.inframarginal, self.marginal))
 
     def _count(self, charges: Array) -> int:
@@ -96,14 +97,14 @@ class PriceWindow:
         return self._count(part.side.charge(wanted)), wanted
 
     def funded(self, price: float) -> list[Part]:
-        """Everybody who is funded at a price in (low, high), the doubtful in the last part."""
+        """Everybody who is funded at a price in (low, high), the marginal in the last part."""
         count = int(np.searchsorted(-self.entry, -price))
-        parts = [*self.inframarginal, Part(self.marginal.rows[:count], self.marginal.side.rows(slice(0, count)))]
+        parts = [*self.inframarginal, Part(self.marginal.rows[:count], self.marginal.side.take(slice(0, count)))]
         known, wanted = self._known
         return parts if known != price else [part._replace(wanted=w) for part, w in zip(parts, wanted, strict=True)]
 
     def totals(self, price: float) -> Array:
-        """Total demand if the first 0, 1, 2, ... of the doubtful are funded, shape (doubtful + 1,). O(n)."""
+        """Total demand if the first 0, 1, 2, ... of the marginal are funded, shape (marginal + 1,). O(n)."""
         side = self.marginal.side
         extra = _charges(side, price) - side.floor_charge
         base = self.inframarginal_total(price) + float(side.floor_charge.sum())
@@ -111,14 +112,14 @@ class PriceWindow:
 
 
 def _gathered(side: SmoothDemand, low: float, high: float, block: slice) -> tuple[Part, Index, Array]:
-    """Of a block: who is funded beyond doubt, and the rows and entry prices of the doubtful."""
-    part = side.rows(block)
+    """Of a block: who is funded beyond doubt, and the rows and entry prices of the marginal."""
+    part = side.take(block)
     entry = part.entry_price
     inframarginal = (entry > high).nonzero()[0]
     marginal = ((entry > low) & (entry <= high)).nonzero()[0]
     # Without its entry prices, which are not asked for again.
     funded = SmoothDemand(
-        part.charged.rows(inframarginal), *(take_rows(c, inframarginal) for c in (part.floor, part.low, part.high))
+        part.charged.take(inframarginal), *(take_rows(c, inframarginal) for c in (part.floor, part.low, part.high))
     )
     return Part(inframarginal + block.start, funded), marginal + block.start, entry[marginal]
 
@@ -128,24 +129,24 @@ def _charges(side: SmoothDemand, price: float) -> Array:
 
 
 def sampled_clearing(market: Market, pool: float, price_guess: float = 0.0) -> tuple[Bracket, PriceWindow] | None:
-    """The bracket of the clearing price, and the crowd around it; None where the sample misled, or tells nothing.
+    """The bracket of the clearing price, and the window around it; None where the sample misled, or tells nothing.
 
     price_guess : a guess of the price, 0 for none. O(n) per pass, six of them.
     """
-    side = market.smooth
-    if len(market.menus):
+    side = market.divisible
+    if side is None or len(market.demands) > 1:
         return None
-    sample = side.rows(np.arange(0, len(side), max(len(side) // _SAMPLE, 1)))
+    sample = side.take(np.arange(0, len(side), max(len(side) // _SAMPLE, 1)))
     share = pool / len(side)
     guess = price_guess or _sampled_price(sample, share)
     for doubt in _DOUBTS if pool > 0.0 else ():
         if guess <= 0.0:
             return None
-        crowd = PriceWindow(market, guess * (1.0 - doubt), guess * (1.0 + doubt), pool)
-        price = _predicted(crowd, pool, guess, _elasticity(sample, guess, doubt))
-        bracket = bracket_from_guess(crowd.total, pool, price, (crowd.low, crowd.high), crowd.entry[::-1])
+        window = PriceWindow(side, guess * (1.0 - doubt), guess * (1.0 + doubt), pool)
+        price = _predicted(window, pool, guess, _elasticity(sample, guess, doubt))
+        bracket = bracket_from_guess(window.total, pool, price, (window.low, window.high), window.entry[::-1])
         if bracket is not None:
-            return bracket._replace(evaluations=bracket.evaluations + _PASSES), crowd
+            return bracket._replace(evaluations=bracket.evaluations + _PASSES), window
         if price_guess:
             guess = _sampled_price(sample, share)
     return None
@@ -154,7 +155,7 @@ def sampled_clearing(market: Market, pool: float, price_guess: float = 0.0) -> t
 def _sampled_price(sample: SmoothDemand, share: float) -> float:
     """The price at which the sample clears its share of the pool, per query; 0.0 if that says nothing."""
     price_guess = 0.0
-    for part in (sample.rows(np.arange(0, len(sample), _COARSER)), sample):
+    for part in (sample.take(np.arange(0, len(sample), _COARSER)), sample):
         price_guess = _cleared_by(part, share * len(part), price_guess)
         if price_guess <= 0.0:
             break
@@ -175,30 +176,30 @@ def _cleared_by(sample: SmoothDemand, pool: float, price_guess: float) -> float:
 
 def _elasticity(sample: SmoothDemand, price: float, step: float) -> float:
     """By how many percent the funded want less where the price is one percent higher."""
-    some = sample.rows((sample.entry_price > price).nonzero()[0])
-    before, after = (float(_charges(some, p).sum()) for p in (price, price * (1.0 + step)))
+    funded = sample.take((sample.entry_price > price).nonzero()[0])
+    before, after = (float(_charges(funded, p).sum()) for p in (price, price * (1.0 + step)))
     return math.log(after / before) / math.log1p(step) if after > 0.0 < before else -1.0
 
 
-def _predicted(crowd: PriceWindow, pool: float, price: float, elasticity: float) -> float:
-    """Where demand passes the pool: log demand as a polynomial in log price, for each number of doubtful ones."""
+def _predicted(window: PriceWindow, pool: float, price: float, elasticity: float) -> float:
+    """Where demand passes the pool: log demand as a polynomial in log price, for each number of marginal ones."""
     places: list[float] = []
     logs: list[Array] = []
     for _ in range(_PASSES):
-        if not crowd.low < price < crowd.high:
+        if not window.low < price < window.high:
             return 0.0
-        totals = crowd.totals(price)
+        totals = window.totals(price)
         if not totals.min() > 0.0 or math.log(price) in places:
             break
         places.append(math.log(price))
         logs.append(np.log(totals))
-        price = _crossing(crowd, places, logs, math.log(pool), elasticity)
+        price = _crossing(window, places, logs, math.log(pool), elasticity)
     return price
 
 
-def _crossing(crowd: PriceWindow, places: list[float], logs: list[Array], level: float, elasticity: float) -> float:
+def _crossing(window: PriceWindow, places: list[float], logs: list[Array], level: float, elasticity: float) -> float:
     """The price in [low, high] at which the interpolated demand passes the level, jumps included."""
-    entry = np.log(crowd.entry)
+    entry = np.log(window.entry)
     newton = _divided_differences(places, logs, elasticity)
 
     def demand(at: Any, who: Any) -> Any:
@@ -210,8 +211,8 @@ def _crossing(crowd: PriceWindow, places: list[float], logs: list[Array], level:
     # At its own entry price a query isn't funded yet: first the one at which too much is wanted already.
     over = demand(entry, np.arange(len(entry))) > level
     first = int(over.argmax()) if over.any() else len(entry)
-    low = float(entry[first]) if first < len(entry) else math.log(crowd.low)
-    high = float(entry[first - 1]) if first else math.log(crowd.high)
+    low = float(entry[first]) if first < len(entry) else math.log(window.low)
+    high = float(entry[first - 1]) if first else math.log(window.high)
     at: float = places[-1]
     for _ in range(20):
         slope = (demand(at + 1e-6, first) - demand(at, first)) / 1e-6

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from clear_alloc.curves import Array
-from clear_alloc.market.market import Index, SmoothDemand
+from clear_alloc.market.smooth_demand import SmoothDemand
+from clear_alloc.support.types import Index
 
 __all__ = ["NEARLY_WHOLE", "round_to_whole"]
 
@@ -23,7 +24,7 @@ def round_to_whole(side: SmoothDemand, caps: Array, pool: float) -> Array:
     one round unless the queries saturate.
     """
     whole = np.maximum(np.floor(caps + NEARLY_WHOLE), side.least)
-    if not side.charged.plain:
+    if not side.plain:
         return _filled(side, whole, pool)
     left = int(pool) - int(whole.astype(np.int64).sum())  # near 2**53 tokens a sum of floats may be one too low
     whole = _increment(side, whole, left) if left >= 0 else _decrement(side, whole, -left)
@@ -130,6 +131,6 @@ def _pairwise_exchange(side: SmoothDemand, whole: Array) -> Array:
         whole[to] += 1.0
         whole[source] -= 1.0
         pair = np.array([to, source])
-        two = side.rows(pair)
+        two = side.take(pair)
         gain[pair], loss[pair] = _gain(two, whole[pair]), _loss(two, whole[pair])
     return whole

@@ -1,4 +1,4 @@
-"""Whole caps for a crowd in one more pass over who is funded, and the certificate with them.
+"""Whole caps for a window in one more pass over who is funded, and the certificate with them.
 
 Caps are rounded down from the demand at the clearing price, and the tokens that are left go one each to where they
 are worth most. What comes out is used only if its own certificate shows that nothing better is to be had.
@@ -10,15 +10,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from clear_alloc.columns.validate import any_nonzero
+from clear_alloc.columns.constant import any_nonzero
 from clear_alloc.curves import Array
-from clear_alloc.market.market import Bool, Index, Market, SmoothDemand
+from clear_alloc.market.smooth_demand import SmoothDemand
 from clear_alloc.solver.pricing.bracket import COARSE, bracket_decreasing
 from clear_alloc.solver.pricing.clearing import Clearing
 from clear_alloc.solver.pricing.sampled import Part, PriceWindow
 from clear_alloc.solver.primal.rounding import NEARLY_WHOLE
-from clear_alloc.solver.primal.water_filling import Solution
+from clear_alloc.solver.primal.solution import Solution
 from clear_alloc.support.parallel import each
+from clear_alloc.support.types import Bool, Index
 
 __all__ = ["Certified", "sampled_solution"]
 
@@ -26,9 +27,9 @@ _LIKELY = 1e-5  # of the price: what a jump's worth of tokens moves it by
 
 
 class Certified(NamedTuple):
-    """A grant, and the dual value at the clearing price, which no allocation exceeds."""
+    """A solution, and the dual value at the clearing price, which no allocation exceeds."""
 
-    grant: Solution
+    solution: Solution
     dual_value: float
 
 
@@ -44,36 +45,36 @@ class _Rounded(NamedTuple):
     surplus: float
 
 
-def sampled_solution(market: Market, clearing: Clearing, crowd: PriceWindow, pool: float) -> Certified | None:
+def sampled_solution(clearing: Clearing, window: PriceWindow, pool: float) -> Certified | None:
     """Everybody who wants tokens at the price, in whole tokens; None where that doesn't fit the pool.
 
     cost of `_Rounded` is None where tokens are charged as they are. O(n), and O(n log n) where they are not.
     """
-    price, side, parts = clearing.price, market.smooth, crowd.funded(clearing.price)
+    side, price, parts = window.side, clearing.price, window.funded(clearing.price)
     rounded = each(lambda part: _rounded(part, price), parts)
-    idle_value, idle_charge = _sums_of_floors(side, rounded)
-    bound = price * pool + sum(part.surplus for part in rounded) + idle_value - price * idle_charge
-    increment_mask = _increment_mask(market, rounded, pool - idle_charge)
+    resting_value, resting_charge = _sums_of_floors(side, rounded)
+    bound = price * pool + sum(part.surplus for part in rounded) + resting_value - price * resting_charge
+    increment_mask = _increment_mask(side, rounded, pool - resting_charge)
     if increment_mask is None:
-        parts = _with_leftovers(parts, price, pool - idle_charge)
+        parts = _with_leftovers(parts, price, pool - resting_charge)
         rounded = each(lambda part: _rounded(part, price), parts)
-        increment_mask = _increment_mask(market, rounded, pool - idle_charge)
+        increment_mask = _increment_mask(side, rounded, pool - resting_charge)
     if increment_mask is None:
         return None
-    value, caps, first = idle_value, side.floor.copy() if any_nonzero(side.floor) else np.zeros(len(side)), 0
+    value, caps, first = resting_value, side.floor.copy() if any_nonzero(side.floor) else np.zeros(len(side)), 0
     for part in rounded:
         one_more = increment_mask[first : first + len(part.caps)]
         caps[part.rows] = part.caps + one_more
         value += part.value + float((part.gain * one_more).sum())
         first += len(part.caps)
-    return Certified(Solution(caps, market.menus.base, value), bound)
+    return Certified(Solution((caps,), value), bound)
 
 
-def _increment_mask(market: Market, rounded: list[_Rounded], pool: float) -> Bool | None:
+def _increment_mask(side: SmoothDemand, rounded: list[_Rounded], pool: float) -> Bool | None:
     """Who gets one more token; None where that leaves a part of the pool, or caps don't fit it."""
     left = pool - sum(part.charge for part in rounded)
     gain = np.concatenate([part.gain for part in rounded])
-    if market.tariff.plain:
+    if side.plain:
         return _top_k_mask(gain, int(left)) if 0.0 <= left <= np.count_nonzero(gain > 0.0) else None
     cost = np.concatenate([part.cost for part in rounded if part.cost is not None])
     return _greedy_by_ratio(gain, cost, left) if 0.0 <= left < float(cost[gain > 0.0].sum()) else None
@@ -125,7 +126,7 @@ def _rounded(part: Part, price: float) -> _Rounded:
     # Of caps within a few tokens no whole one may be worth its price: then the floor is best.
     surplus = np.maximum(value - price * charge, more - price * dearer)
     np.maximum(surplus, side.floor_value - price * side.floor_charge, out=surplus)
-    cost = None if side.charged.plain else dearer - charge
+    cost = None if side.plain else dearer - charge
     gain = np.subtract(more, value, out=more)
     return _Rounded(part.rows, caps, gain, cost, float(charge.sum()), float(value.sum()), float(surplus.sum()))
 

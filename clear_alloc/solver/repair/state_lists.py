@@ -13,40 +13,26 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from clear_alloc.curves import Array
+from clear_alloc.errors import TooLarge
+from clear_alloc.market.demand import MOST_STATES, ChoiceClass
 from clear_alloc.market.market import Market
-from clear_alloc.solver.primal.water_filling import Solution, evaluate
+from clear_alloc.solver.primal.solution import Solution, evaluate
+from clear_alloc.support.types import Index
 
-__all__ = ["ChoiceClass", "Knapsack", "applied", "best_choices", "choice_classes"]
+__all__ = ["Knapsack", "applied", "best_choices", "choice_classes"]
 
-Index = npt.NDArray[np.intp]
 _Sources = tuple[tuple[Any, Index], ...]
 
 _MOST_PAIRS = 200  # of states of two lists, put together at once, for each state that may be kept
-MOST_STATES = 20_000  # kept per list; of more, those that have lost least
-_MOST_SMOOTH = 512  # smooth curves; of more, what a better combination adds is not worth the search
-_MOST_CAPS = 4_096  # of a smooth curve, tried one by one
-_MOST_OPTIONS = 96  # of a smooth curve that may matter, where lists may be long
-_MOST_WORK = 3e7  # pairs of states and options of smooth curves
 _DEAR_ROW = 2_000  # pairs that are put together by sorting in the time of one empty pass over a table
 _SLACK = 1e-12  # of a utility: what rounding may do to a sum
 
 
-class ChoiceClass(NamedTuple):
-    """The options of one query that may still matter, rising in charge and value: with their loss, each (k,)."""
-
-    query: int
-    charge: Array
-    value: Array
-    reduced_cost: Array
-    decision: Index
-
-
 @dataclass
 class Knapsack:
-    """Items and boxes under one budget.
+    """Choice classes and knapsacks under one budget.
 
     ceiling : budget units. least : utility it may not fall below. charge_rise, weight_rise : the multipliers of the
     two, so that unspent budget and utility above the least are losses as well.
@@ -56,8 +42,19 @@ class Knapsack:
     least: float = -np.inf
     charge_rise: float = 0.0
     weight_rise: float = 0.0
-    items: list[ChoiceClass] = field(default_factory=list)
-    boxes: list[Knapsack] = field(default_factory=list)
+    classes: list[ChoiceClass] = field(default_factory=list)
+    inner: list[Knapsack] = field(default_factory=list)
+
+
+class _Limit(NamedTuple):
+    """How many states a list may keep, and whether to pass that is an error."""
+
+    states: int
+    exact: bool
+
+    def passed(self, states: int) -> None:
+        if self.exact:
+            raise TooLarge(states, self.states, "use ca.allocate, whose gap bounds its distance to the optimum")
 
 
 class _States(NamedTuple):
@@ -77,12 +74,14 @@ class _States(NamedTuple):
         return _States(self.charge[places], self.value[places], self.reduced_cost[places], sources)
 
 
-def best_choices(box: Knapsack, gap: float, most: int = MOST_STATES) -> dict[int, int] | None:
-    """Option of each query (its place in the item) in the best complete choice that loses at most `gap`, if any.
+def best_choices(
+    knapsack: Knapsack, gap: float, most: int = MOST_STATES, *, exact: bool = False
+) -> dict[int, int] | None:
+    """Option of each query (its place in the class) in the best complete choice that loses at most `gap`, if any.
 
-    Exact unless a list passes `most` states. O(states x options) per query.
+    Exact unless a list passes `most` states; with `exact` that is TooLarge. O(states x options) per query.
     """
-    states = _closed(box, gap, most)
+    states = _closed(knapsack, gap, _Limit(most, exact))
     if not len(states.charge):
         return None
     found: dict[int, int] = {}
@@ -97,32 +96,34 @@ def best_choices(box: Knapsack, gap: float, most: int = MOST_STATES) -> dict[int
     return found
 
 
-def _closed(box: Knapsack, gap: float, most: int) -> _States:
-    """All states of a box that fit it, its own losses included."""
-    only = [item for item in box.items if len(item.charge) == 1]
+def _closed(knapsack: Knapsack, gap: float, limit: _Limit) -> _States:
+    """All states of a knapsack that fit it, its own losses included."""
+    only = [one for one in knapsack.classes if len(one.charge) == 1]
     charge, value, reduced_cost = (np.array([sum(float(x[0]) for x in own)]) for own in _columns(only))
     states = _States(charge, value, reduced_cost, ())
-    for inner in box.boxes:
-        states = _crossed(states, _closed(inner, gap, most), box.ceiling, gap, most)
+    for nested in knapsack.inner:
+        states = _crossed(states, _closed(nested, gap, limit), knapsack.ceiling, gap, limit)
     # Few options first: lists stay short as long as they can.
-    for item in sorted((item for item in box.items if len(item.charge) > 1), key=lambda item: len(item.charge)):
-        options = _States(item.charge, item.value, item.reduced_cost, ((item.query, np.arange(len(item.charge))),))
-        states = _crossed(states, options, box.ceiling, gap, most)
+    for one in sorted((one for one in knapsack.classes if len(one.charge) > 1), key=lambda one: len(one.charge)):
+        options = _States(one.charge, one.value, one.reduced_cost, ((one.query, np.arange(len(one.charge))),))
+        states = _crossed(states, options, knapsack.ceiling, gap, limit)
     reduced_cost = states.reduced_cost
-    if box.charge_rise > 0.0:
-        reduced_cost = reduced_cost + box.charge_rise * np.maximum(box.ceiling - states.charge, 0.0)
-    if box.weight_rise > 0.0:
-        reduced_cost = reduced_cost + box.weight_rise * np.maximum(states.value - box.least, 0.0)
-    enough = states.value >= box.least * (1.0 - _SLACK) if box.least > 0.0 else np.full(len(reduced_cost), True)
-    fits = states.charge <= box.ceiling
+    if knapsack.charge_rise > 0.0:
+        reduced_cost = reduced_cost + knapsack.charge_rise * np.maximum(knapsack.ceiling - states.charge, 0.0)
+    if knapsack.weight_rise > 0.0:
+        reduced_cost = reduced_cost + knapsack.weight_rise * np.maximum(states.value - knapsack.least, 0.0)
+    enough = (
+        states.value >= knapsack.least * (1.0 - _SLACK) if knapsack.least > 0.0 else np.full(len(reduced_cost), True)
+    )
+    fits = states.charge <= knapsack.ceiling
     return states._replace(reduced_cost=reduced_cost).kept(np.flatnonzero((reduced_cost <= gap) & enough & fits))
 
 
-def _columns(items: list[ChoiceClass]) -> tuple[list[Array], list[Array], list[Array]]:
-    return [item.charge for item in items], [item.value for item in items], [item.reduced_cost for item in items]
+def _columns(classes: list[ChoiceClass]) -> tuple[list[Array], list[Array], list[Array]]:
+    return [one.charge for one in classes], [one.value for one in classes], [one.reduced_cost for one in classes]
 
 
-def _crossed(one: _States, other: _States, ceiling: float, gap: float, most: int) -> _States:
+def _crossed(one: _States, other: _States, ceiling: float, gap: float, limit: _Limit) -> _States:
     """Every state of one list with every state of the other, without those that can't matter."""
     if len(one.charge) < len(other.charge):
         one, other = other, one
@@ -131,11 +132,12 @@ def _crossed(one: _States, other: _States, ceiling: float, gap: float, most: int
     if len(other.charge) * (_DEAR_ROW + size) < pairs and _whole(one.charge) and _whole(other.charge):
         left, right = _by_charge(one, other, int(size))
     else:
-        left, right = _by_sorting(one, other, ceiling, gap, most * _MOST_PAIRS)
+        left, right = _by_sorting(one, other, ceiling, gap, limit)
     reduced_cost = one.reduced_cost[left] + other.reduced_cost[right]
     good = np.flatnonzero(reduced_cost <= gap)
-    if len(good) > most:
-        good = good[np.argpartition(reduced_cost[good], most)[:most]]
+    if len(good) > limit.states:
+        limit.passed(len(good))
+        good = good[np.argpartition(reduced_cost[good], limit.states)[: limit.states]]
     left, right = left[good], right[good]
     charge, value = one.charge[left] + other.charge[right], one.value[left] + other.value[right]
     return _States(charge, value, reduced_cost[good], ((one.sources, left), (other.sources, right)))
@@ -145,12 +147,14 @@ def _whole(charge: Array) -> bool:
     return bool((charge == np.floor(charge)).all())
 
 
-def _by_sorting(one: _States, other: _States, ceiling: float, gap: float, pairs: int) -> tuple[Index, Index]:
+def _by_sorting(one: _States, other: _States, ceiling: float, gap: float, limit: _Limit) -> tuple[Index, Index]:
     """Undominated pairs, out of at most so many."""
+    pairs = limit.states * _MOST_PAIRS
     if len(one.charge) * len(other.charge) > pairs:
+        limit.passed(len(one.charge) * len(other.charge))
         one_kept = _least_lost(one, pairs // min(len(other.charge), int(pairs**0.5)))
         other_kept = _least_lost(other, pairs // len(one_kept))
-        left, right = _by_sorting(one.kept(one_kept), other.kept(other_kept), ceiling, gap, pairs)
+        left, right = _by_sorting(one.kept(one_kept), other.kept(other_kept), ceiling, gap, limit)
         return one_kept[left], other_kept[right]
     charge = (one.charge[:, None] + other.charge).ravel()
     reduced_cost = (one.reduced_cost[:, None] + other.reduced_cost).ravel()
@@ -192,79 +196,26 @@ def _by_charge(one: _States, other: _States, size: int) -> tuple[Index, Index]:
 
 
 def choice_classes(market: Market, weight: Array, charge: Array, gap: float, room: Array) -> list[ChoiceClass] | None:
-    """Every query's options that lose at most `gap` at its own multipliers, (n,) each; None if they are too many.
+    """Every query's decisions that lose at most `gap` at its own multipliers, (n,) each; None if they are too many.
 
     room : (n,) budget units that one query may be charged at most. Query numbers are rows of the market. O(options),
     and of the caps that a smooth curve may have.
     """
-    items: list[ChoiceClass] = []
-    if len(market.smooth) > _MOST_SMOOTH:
-        return None
-    work = 0.0
-    # Where charges aren't whole, lists are sorted, which takes a few times as long.
-    lists = min(MOST_STATES, float(room.max(initial=0.0))) if market.tariff.plain else 3.0 * MOST_STATES
-    for place, row in enumerate(market.smooth_rows.tolist()):
-        own = market.smooth.rows(np.array([place]))
-        last = max(float(own.cap_within(room[row : row + 1])[0]), float(own.least[0]))
-        if last - own.least[0] > _MOST_CAPS:
+    found: list[ChoiceClass] = []
+    for k, (demand, rows) in enumerate(zip(market.demands, market.rows, strict=True)):
+        weights, charges, rooms = (market.gather(column, k) for column in (weight, charge, room))
+        classes = demand.choice_classes(weights, charges, gap, rooms)
+        if classes is None:
             return None
-        caps = np.union1d(own.floor, np.arange(own.least[0], last + 1.0))
-        value, cost = own.curves.utility(caps[:, None])[:, 0], own.charge(caps[:, None])[:, 0]
-        items.append(_item(row, caps.astype(np.intp), cost, value, weight[row], charge[row], gap))
-        count = len(items[-1].charge)
-        work += count * lists
-        if count > _MOST_OPTIONS and work > _MOST_WORK:
-            return None
-    return items + _of_menus(market, weight[market.menu_rows], charge[market.menu_rows], gap)
+        found += [one._replace(query=row) for one, row in zip(classes, rows.tolist(), strict=True)]
+    return found
 
 
-def _of_menus(market: Market, weight: Array, charge: Array, gap: float) -> list[ChoiceClass]:
-    """The same for the menu side: most queries have but one option left, and those are settled at once."""
-    menus = market.menus
-    free, none = menus.base < 0, np.zeros((len(menus), 1))
-    cost = np.concatenate([np.where(free[:, None], none, np.inf), menus.costs], axis=1)
-    value = np.concatenate([none, menus.values], axis=1)
-    there = np.isfinite(cost)
-    surplus = np.where(there, weight[:, None] * value - charge[:, None] * np.where(there, cost, 0.0), -np.inf)
-    reduced_cost = surplus.max(axis=1, initial=-np.inf)[:, None] - surplus
-    price_guess = reduced_cost <= gap
-    first, count = price_guess.argmax(axis=1).tolist(), price_guess.sum(axis=1).tolist()
-    decision, items = np.arange(-1, cost.shape[1] - 1), []
-    for place, row in enumerate(market.menu_rows.tolist()):
-        if count[place] > 1:
-            own = np.flatnonzero(price_guess[place])
-            items.append(
-                _item(row, decision[own], cost[place, own], value[place, own], weight[place], charge[place], gap)
-            )
-        else:
-            one = slice(first[place], first[place] + 1)
-            items.append(
-                ChoiceClass(row, cost[place, one], value[place, one], reduced_cost[place, one], decision[one])
-            )
-    return items
-
-
-def _item(
-    query: int, decision: Index, cost: Array, value: Array, weight: float, charge: float, gap: float
-) -> ChoiceClass:
-    surplus = weight * value - charge * cost
-    reduced_cost = surplus.max() - surplus
-    kept = np.flatnonzero(reduced_cost <= gap)
-    kept = kept[np.lexsort((-value[kept], cost[kept]))]
-    better = np.append(True, np.diff(np.maximum.accumulate(value[kept])) > 0)
-    kept = kept[better]
-    return ChoiceClass(query, cost[kept], value[kept], reduced_cost[kept], decision[kept])
-
-
-def applied(market: Market, grant: Solution, items: list[ChoiceClass], places: dict[int, int]) -> Solution:
-    """The grant with the chosen options of `items`."""
-    caps, chosen = grant.caps.copy(), grant.chosen.copy()
-    smooth = {row: place for place, row in enumerate(market.smooth_rows.tolist())}
-    menus = {row: place for place, row in enumerate(market.menu_rows.tolist())}
-    for item in items:
-        decision = int(item.decision[places.get(item.query, 0)])
-        if item.query in smooth:
-            caps[smooth[item.query]] = decision
-        else:
-            chosen[menus[item.query]] = decision
-    return evaluate(market, caps, chosen)
+def applied(market: Market, solution: Solution, classes: list[ChoiceClass], chosen: dict[int, int]) -> Solution:
+    """The solution with the chosen decisions of `classes`; of a class that isn't chosen from, its first."""
+    decisions = tuple(column.copy() for column in solution.decisions)
+    place = {row: (k, query) for k, rows in enumerate(market.rows) for query, row in enumerate(rows.tolist())}
+    for one in classes:
+        k, query = place[one.query]
+        decisions[k][query] = one.decision[chosen.get(one.query, 0)]
+    return evaluate(market, decisions)
