@@ -14,8 +14,9 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.laws import examples
 
 import clear_alloc as ca
 from clear_alloc import files
@@ -24,7 +25,7 @@ from clear_alloc.columns import ids as names
 from clear_alloc.columns.ids import QueryIds, read_ids
 from clear_alloc.columns.validate import column
 
-few = settings(max_examples=60, deadline=None)
+few = examples(60)
 N = 11  # queries
 ROWS = 200_000  # where memory is measured
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from oracles import integer_programme
 from scipy.integrate import quad
 from scipy.optimize import brentq, minimize_scalar
 from scipy.special import lambertw
 from support import strategies
+from support.laws import examples
 
 import clear_alloc as ca
 from clear_alloc.curves.special.lambert_w import w0, w_minus_one
@@ -192,7 +193,7 @@ def test_weight_scales_value_and_price_and_nothing_else(record):
 
 
 @given(st.lists(strategies.any_records(), min_size=1, max_size=4), st.floats(0, 1), st.floats(0, 1))
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_dearer_tokens_are_never_wanted_more(records, p, q):
     """Exact up to rounding of one cap: demand falls as the price rises, query by query."""
     curves = strategies.build(records)
@@ -265,7 +266,7 @@ def test_the_literal_curve_falls_again_beyond_the_peak_and_utility_does_not():
 
 
 @given(st.lists(strategies.menu_records(), min_size=1, max_size=5), st.floats(0, 0.02))
-@settings(max_examples=100, deadline=None)
+@examples(100)
 def test_a_menu_against_brute_force(records, price):
     menu = strategies.build(records)
     wanted, reservation, ceiling = menu.demand(price), menu.reservation_price(), menu.ceiling
@@ -286,7 +287,7 @@ def test_a_menu_against_brute_force(records, price):
 
 
 @given(st.lists(strategies.menu_records(), min_size=1, max_size=5))
-@settings(max_examples=100, deadline=None)
+@examples(100)
 def test_the_envelope_is_the_smallest_concave_function_above_the_options(records):
     """Edges of each query run uphill with falling slopes, end at the best value, and no option is above them."""
     menu = strategies.build(records)

@@ -8,15 +8,16 @@ from dataclasses import replace
 import cvxpy
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from oracles import tenants as cases
 from support import strategies
+from support.laws import examples
 
 import clear_alloc as ca
 from clear_alloc.groups import Binding
 
-laws = settings(max_examples=30, deadline=None)
+laws = examples(30)
 
 
 def checked(case, result):

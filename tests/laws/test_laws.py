@@ -9,16 +9,17 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support import strategies
+from support.laws import examples
 
 import clear_alloc as ca
 from clear_alloc.allocation.result import UTILITY_RTOL
 from clear_alloc.columns.ids import QueryIds
 from clear_alloc.solver.primal.water_filling import evaluate
 
-laws = settings(max_examples=60, deadline=None)
+laws = examples(60)
 either = pytest.mark.parametrize(
     "solver", [contextlib.nullcontext, strategies.repair_only], ids=["solved", "repaired"]
 )

@@ -6,15 +6,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from oracles import milp
 from support import strategies
+from support.laws import examples
 from support.refusals import refused
 
 import clear_alloc as ca
 
-laws = settings(max_examples=30, deadline=None)
+laws = examples(30)
 GOOD = ca.ShiftedSurge([100, 200, 300], 50, 0.5)
 MENU = ca.Menu([[0, 80, 600], [80, 600], [600]], [[0.1, 0.2, 0.9], [0.3, 0.8], [0.5]])
 EVERY = (*strategies.SMOOTH, strategies.MENU)

@@ -6,12 +6,13 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse, stats
 from scipy.integrate import fixed_quad, quad
 from scipy.optimize import Bounds, LinearConstraint, brentq, milp, minimize_scalar
 from support import strategies
+from support.laws import examples
 
 import clear_alloc as ca
 from clear_alloc.curves import Charged, steepest_chord
@@ -456,7 +457,7 @@ def test_a_menu_without_expected_costs_is_certain_to_cost_what_it_says():
 
 @given(st.lists(st.tuples(st.floats(1, 500), st.floats(0.01, 1), st.floats(0.1, 1)), min_size=1, max_size=5),
        st.floats(0, 0.05))  # fmt: skip
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_the_demand_of_a_menu_has_the_highest_surplus_after_expected_cost(options, price):
     """Costs, values and burning rise together here: a cap buys its best option, so only then can demand name it."""
     costs, values, expected = (np.cumsum(column) for column in zip(*options, strict=True))
@@ -754,7 +755,7 @@ def test_one_rate_for_all_is_another_unit_and_nothing_else():
     strategies.tied(st.one_of(strategies.lognormal_records(), strategies.cumulative_records()), most=3, copies=4),
     st.floats(0.02, 1.2),
 )
-@settings(max_examples=15, deadline=None)
+@examples(15)
 def test_no_baseline_and_no_reserved_cap_is_worth_more(records, share):
     """All charges are means, with ties; the budget runs from a few tokens to everything."""
     curves = strategies.build(records)

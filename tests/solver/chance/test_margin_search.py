@@ -6,11 +6,12 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 from solver.test_expected import checked, lognormals, records_of, surges, tables
 from support import strategies
+from support.laws import examples
 
 import clear_alloc as ca
 from clear_alloc.solver.chance.margin_search import margin_of
@@ -192,7 +193,7 @@ def test_more_chance_and_more_budget_never_mean_less(records):
 
 @given(strategies.tied(st.one_of(strategies.lognormal_records(), strategies.cumulative_records()), most=3, copies=4), st.floats(0.05, 1.1),
        st.sampled_from([0.001, 0.05, 0.3]))  # fmt: skip
-@settings(max_examples=5, deadline=None)
+@examples(5)
 def test_even_splits_and_reserved_caps_are_never_worth_more(records, share, overrun):
     curves = strategies.build(records)
     budget = share * float(curves.cost(curves.ceiling, "expected").sum())

@@ -6,9 +6,10 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support import strategies
+from support.laws import examples
 
 import clear_alloc as ca
 from clear_alloc.solver.pricing.bracket import COARSE, FINE, MAX_EVALUATIONS, bracket_decreasing
@@ -50,7 +51,7 @@ def check(f, level, bracket, drop):
 
 
 @given(falling(), st.floats(0, 1), st.sampled_from([FINE, COARSE]))
-@settings(max_examples=300, deadline=None)
+@examples(300)
 def test_the_bracket_is_a_pair_of_neighbours_around_the_level(case, share, drop):
     f, jumps, last = case
     level = share * f(0.0) * (1 - strategies.ROUNDING)
@@ -61,7 +62,7 @@ def test_the_bracket_is_a_pair_of_neighbours_around_the_level(case, share, drop)
 
 
 @given(falling(), st.floats(0, 0.999), st.floats(1e-15, 1e4), st.lists(st.floats(1e-13, 1e3), max_size=5))
-@settings(max_examples=200, deadline=None)
+@examples(200)
 def test_the_answer_does_not_depend_on_the_way_there(case, share, price_guess, wrong):
     """Exact: guesses and jumps, right, wrong or missing, change the number of evaluations and nothing else."""
     f, jumps, last = case
@@ -81,7 +82,7 @@ def test_the_answer_does_not_depend_on_the_way_there(case, share, price_guess, w
 
 
 @given(falling(), st.floats(0, 0.999), st.floats(0, 0.999))
-@settings(max_examples=200, deadline=None)
+@examples(200)
 def test_a_lower_level_never_has_a_smaller_root(case, one, other):
     f, jumps, last = case
     low, high = sorted((one * f(0.0), other * f(0.0)))

@@ -7,10 +7,11 @@ import sys
 import cvxpy
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 from support import strategies
+from support.laws import examples
 
 import clear_alloc as ca
 from clear_alloc.solver.pricing.clearing import Status, clearing_price
@@ -20,7 +21,7 @@ NO_CAP = 2.0**53
 
 
 @given(strategies.markets())
-@settings(max_examples=100, deadline=None)
+@examples(100)
 def test_demand_fits_at_the_price_and_exceeds_the_budget_just_below(case):
     records, budget = case
     curves = strategies.build(records)
@@ -38,7 +39,7 @@ def test_demand_fits_at_the_price_and_exceeds_the_budget_just_below(case):
 
 
 @given(strategies.tied(), st.integers(0, 5000), st.integers(0, 5000))
-@settings(max_examples=120, deadline=None)
+@examples(120)
 def test_the_price_never_rises_with_the_budget(records, one, other):
     """Exact, to the last bit, ties and jumps included: the bracket is a pair of fixed neighbours."""
     curves = strategies.build(records)
@@ -58,7 +59,7 @@ def test_the_price_never_rises_along_a_whole_sweep():
 
 
 @given(strategies.tied())
-@settings(max_examples=100, deadline=None)
+@examples(100)
 def test_the_price_is_zero_exactly_when_the_budget_covers_every_ceiling(records):
     """Exact, in real tokens: rounding caps up may still leave a price of 0 with somebody short of a token."""
     curves = strategies.build(records)
@@ -158,7 +159,7 @@ def test_floors_and_ceilings_are_part_of_the_demand(family, floor, ceiling):
     st.integers(1, 900),
     st.floats(0, 1.2),
 )
-@settings(max_examples=100, deadline=None)
+@examples(100)
 def test_demand_between_floor_and_ceiling_has_the_highest_surplus(records, floor, room, share):
     """Each query alone, against a grid of all allowed caps, at a price below and above its entry price."""
     curves = strategies.build(records)

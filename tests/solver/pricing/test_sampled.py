@@ -10,9 +10,10 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support import strategies
+from support.laws import examples
 
 import clear_alloc as ca
 from clear_alloc.solver.pricing import clearing as price
@@ -72,7 +73,7 @@ def test_the_price_is_that_of_a_search_over_everybody(family, n):
 
 
 @given(strategies.tied(), st.floats(0.01, 1.2), st.integers(1, 40))
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_ties_and_few_queries_are_told_apart_as_well(records, share, copies):
     curves = strategies.build([record for record in records if record["family"] != strategies.MENU] * copies)
     if len(curves):
@@ -122,7 +123,7 @@ def test_caps_are_as_good_as_the_plain_ones(family, terms):
 
 
 @given(strategies.tied(), st.floats(0.0, 1.5), st.integers(1, 30))
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_on_ties_the_quick_path_is_never_worse_than_even_splits(records, share, copies):
     curves = strategies.build([record for record in records if record["family"] != strategies.MENU] * copies)
     if not len(curves):

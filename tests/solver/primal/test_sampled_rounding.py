@@ -9,12 +9,13 @@ from contextlib import ExitStack
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from oracles import integer_programme
 from scipy.optimize import brentq
 from scipy.special import lambertw
 from support import strategies
+from support.laws import examples
 
 import clear_alloc as ca
 from clear_alloc.columns.validate import (
@@ -109,7 +110,7 @@ def hardly_less(f, level, found):
 
 
 @given(continuous(), st.floats(0, 1), st.sampled_from([0.0, 1e-6, 0.02, 3.0]), st.floats(-8, 8))
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_what_nearly_spends_never_overspends(case, place, error, off):
     f, level = case
     if not f.heights[0] > level >= f.heights[-1]:
@@ -163,7 +164,7 @@ def stepped(draw):
 
 
 @given(stepped(), st.floats(0.85, 1.15), st.floats(0.8, 1.0), st.floats(1.0, 1.3))
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_a_search_from_a_guess_finds_the_same_bracket_or_says_so(case, price_guess, low, high):
     f, jumps, level = case
     plain = bracket_decreasing(f, level, 3.0, jumps)
@@ -382,7 +383,7 @@ TERMS = st.sampled_from(list(LIMITS.values()))
     st.integers(0, 9),
     st.integers(1, 3),
 )
-@settings(max_examples=120, deadline=None)
+@examples(120)
 def test_a_split_is_never_ruled_out_that_is_as_good(records, limits, share, seed, step):
     if limits.get("accounting") == "expected":
         records = [record for record in records if record["family"] != strategies.SURGE]
