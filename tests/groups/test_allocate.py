@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from oracles import tenants as cases
-from support import strategies
+from support import strategies, tolerances
 from support.laws import examples
 
 import clear_alloc as ca
@@ -24,13 +24,13 @@ def checked(case, result):
     """Everything that holds for every result, from the tokens alone."""
     result.audit()
     charges = result.allocation.charges
-    assert charges.sum() <= case.budget * (1 + strategies.ROUNDING)
+    assert charges.sum() <= case.budget * (1 + tolerances.ROUNDING)
     for group in case.groups:
         report, rows = result[group.name], case.within(group.name)
         assert report.spent == pytest.approx(charges[rows].sum(), rel=1e-12, abs=1e-12)
         assert (report.queries, report.funded) == (len(rows), result.allocation.funded[rows].sum())
         if group.budget is not None:
-            assert report.spent <= group.budget * (1 + strategies.ROUNDING)
+            assert report.spent <= group.budget * (1 + tolerances.ROUNDING)
         assert report.utility >= report.alone * (1 - 1e-9)
         assert min(report.price, report.guarantee_price, report.marginal) >= 0
         assert report.price == 0 or report.binding is Binding.BUDGET
@@ -224,7 +224,7 @@ def test_what_is_left_within_all_its_budgets_buys_nobody_anything(case):
         ]
         spare = int(min(around))
         now, then = (curves[row : row + 1].utility(float(tokens[row] + more))[0] for more in (0, max(spare, 0)))
-        assert then <= now + strategies.SATURATION * curves[row : row + 1].utility(1e60)[0]
+        assert then <= now + tolerances.SATURATION * curves[row : row + 1].utility(1e60)[0]
 
 
 @given(tenancies())

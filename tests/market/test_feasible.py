@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from oracles import milp
-from support import strategies
+from support import strategies, tolerances
 from support.laws import examples
 from support.refusals import refused
 
@@ -32,15 +32,15 @@ def checked(instance, best, **terms):
     """An allocation whose every promise was checked against the listed choices."""
     result = ca.allocate(strategies.build(instance.records), instance.budget, **instance.terms, **terms)
     result.audit()
-    assert result.spent <= instance.budget * (1 + strategies.ROUNDING)
+    assert result.spent <= instance.budget * (1 + tolerances.ROUNDING)
     assert result.gap >= 0
-    assert result.upper_bound >= best * (1 - strategies.SATURATION) - 1e-12
-    assert result.utility <= best * (1 + strategies.SATURATION) + 1e-12
+    assert result.upper_bound >= best * (1 - tolerances.SATURATION) - 1e-12
+    assert result.utility <= best * (1 + tolerances.SATURATION) + 1e-12
     value = 0.0
     columns = zip(result.tokens.tolist(), result.charges.tolist(), instance.lists, strict=True)
     choice = [-1] * len(instance.lists) if result.choice is None else result.choice.tolist()
     for row, (tokens, charge, options) in enumerate(columns):
-        fits = [c for c in options if c.tokens == tokens and abs(c.charge - charge) <= strategies.SUBTOKEN * c.charge]
+        fits = [c for c in options if c.tokens == tokens and abs(c.charge - charge) <= tolerances.SUBTOKEN * c.charge]
         assert fits, f"query {row} has {tokens} tokens at {charge}"
         worth = max(c.value for c in fits)
         if instance.records[row]["family"] == strategies.MENU and choice[row] >= 0:
@@ -118,10 +118,10 @@ def test_a_margin_fits_beside_allowed_caps():
             assert error.required > one.budget  # noqa: PT017
             continue
         result.audit()
-        assert result.spent + result.margin <= one.budget * (1 + strategies.ROUNDING)
-        assert result.utility <= milp.best_value(one.lists, one.budget) * (1 + strategies.SATURATION) + 1e-12
+        assert result.spent + result.margin <= one.budget * (1 + tolerances.ROUNDING)
+        assert result.utility <= milp.best_value(one.lists, one.budget) * (1 + tolerances.SATURATION) + 1e-12
         rival = ca.uniform(strategies.build(one.records), one.budget, **one.terms)
-        assert result.utility >= rival.utility * (1 - strategies.ROUNDING)
+        assert result.utility >= rival.utility * (1 - tolerances.ROUNDING)
         held += result.margin > 0
     assert held > 12
 
@@ -401,7 +401,7 @@ def test_laws_of_levels_and_fallbacks(case, levels, fallback, data):
         return
     result.audit()
     assert sum(result.tokens.tolist()) == result.spent <= budget
-    slack = strategies.ROUNDING * max(1.0, result.upper_bound)
+    slack = tolerances.ROUNDING * max(1.0, result.upper_bound)
     for baseline in (ca.uniform, ca.proportional, ca.cutoff_plus_pad):
         rival = baseline(strategies.build(records), budget, **terms)
         rival.audit()

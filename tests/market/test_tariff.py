@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from market.test_feasible import EVERY, KNOWN, instances, losses
 from oracles import milp
-from support import strategies
+from support import strategies, tolerances
 from support.laws import examples
 from support.refusals import refused
 
@@ -136,7 +136,7 @@ def test_a_call_is_charged_once_for_who_gets_tokens():
                 expected = result.tokens * rate + call * (result.tokens > 0)
                 np.testing.assert_allclose(result.charges, expected, rtol=1e-12)
                 assert result.spent == pytest.approx(expected.sum(), rel=1e-12)
-                assert result.spent <= result.budget * (1 + strategies.ROUNDING)
+                assert result.spent <= result.budget * (1 + tolerances.ROUNDING)
     option = ca.allocate(ca.Menu([[0, 100]], [[0.2, 0.9]]), 4.0, rate=0.5, call=[[3.0, 2.0]])
     assert (option.choice.tolist(), option.charges.tolist()) == ([0], [3.0])
     assert ca.allocate(ca.Menu([[0, 100]], [[0.2, 0.9]]), 52.0, rate=0.5, call=[[3.0, 2.0]]).charges == [52.0]
@@ -349,9 +349,9 @@ def test_at_a_price_every_query_takes_what_is_best_for_it(kind):
             assert result.budget == result.spent == pytest.approx(result.charges.sum(), rel=1e-12)
             worth = [milp.best_at(options, price) for options in one.lists]
             gained = result.utility - price * result.spent
-            slack = strategies.SATURATION * sum(max(c.value for c in options) for options in one.lists)
+            slack = tolerances.SATURATION * sum(max(c.value for c in options) for options in one.lists)
             assert gained == pytest.approx(math.fsum(worth), rel=1e-9, abs=slack)
-            assert result.gap <= 1e-9 * result.utility + slack + strategies.ROUNDING * price * result.spent
+            assert result.gap <= 1e-9 * result.utility + slack + tolerances.ROUNDING * price * result.spent
             spent.append(result.spent)
         assert (np.diff(spent) <= 1e-9 * spent[0]).all()
         assert spent[-1] == pytest.approx(sum(rest.charge for rest in map(resting, one.lists)), rel=1e-9, abs=1e-12)
@@ -424,13 +424,13 @@ def test_laws_of_money(case, factor, data):
     records, terms, budget = case
     result = ca.allocate(strategies.build(records), budget, **terms)
     result.audit()
-    assert result.spent <= budget * (1 + strategies.ROUNDING)
+    assert result.spent <= budget * (1 + tolerances.ROUNDING)
     assert math.fsum(result.charges) == pytest.approx(result.spent, rel=1e-12)
-    slack = strategies.ROUNDING * max(1.0, result.upper_bound)
+    slack = tolerances.ROUNDING * max(1.0, result.upper_bound)
     for baseline in (ca.uniform, ca.proportional, ca.cutoff_plus_pad):
         rival = baseline(strategies.build(records), budget, **terms)
         rival.audit()
-        assert rival.spent <= budget * (1 + strategies.ROUNDING)
+        assert rival.spent <= budget * (1 + tolerances.ROUNDING)
         assert rival.utility <= result.utility + slack + (result.gap if baseline is ca.cutoff_plus_pad else 0.0)
     more = ca.allocate(strategies.build(records), budget * factor, **terms)
     assert more.utility >= result.utility - more.gap - slack

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import sparse, stats
 from scipy.integrate import fixed_quad, quad
 from scipy.optimize import Bounds, LinearConstraint, brentq, milp, minimize_scalar
-from support import strategies
+from support import strategies, tolerances
 from support.laws import examples
 
 import clear_alloc as ca
@@ -774,7 +774,7 @@ def test_no_baseline_and_no_reserved_cap_is_worth_more(records, share):
     assert result.utility >= reserved.utility * (1 - 1e-3)
     more = ca.allocate(curves, 1.1 * budget, **MEAN)
     assert more.utility >= result.utility * (1 - 1e-3)
-    assert more.price <= result.price * (1 + strategies.PRICE_GRID)
+    assert more.price <= result.price * (1 + tolerances.PRICE_GRID)
 
 
 def test_menus_are_allocated_by_what_they_are_expected_to_burn():

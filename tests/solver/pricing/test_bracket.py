@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support import strategies
+from support import tolerances
 from support.laws import examples
 
 import clear_alloc as ca
@@ -54,7 +54,7 @@ def check(f, level, bracket, drop):
 @examples(300)
 def test_the_bracket_is_a_pair_of_neighbours_around_the_level(case, share, drop):
     f, jumps, last = case
-    level = share * f(0.0) * (1 - strategies.ROUNDING)
+    level = share * f(0.0) * (1 - tolerances.ROUNDING)
     for hints in ({}, {"jumps": jumps}):
         bracket = bracket_decreasing(f, level, last, drop=drop, **hints)
         check(f, level, bracket, drop)
@@ -98,7 +98,7 @@ def test_roots_of_any_size_are_found_to_the_grid(root, high):
     assert bracket.low < root <= bracket.high
     check(lambda price: float(price < root), 0.5, bracket, FINE)
     if root > 1e-300:
-        assert bracket.high - bracket.low <= strategies.PRICE_GRID * root
+        assert bracket.high - bracket.low <= tolerances.PRICE_GRID * root
     assert bracket.evaluations <= 90
 
 

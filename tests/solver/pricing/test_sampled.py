@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support import strategies
+from support import strategies, tolerances
 from support.laws import examples
 
 import clear_alloc as ca
@@ -50,13 +50,13 @@ def same_price(market, pool):
         return False
     bracket, around = found
     assert around.total(bracket.high) <= pool < around.total(bracket.low)
-    assert market.total_demand(bracket.high) <= pool * (1 + strategies.ROUNDING)
-    assert market.total_demand(bracket.low) >= pool * (1 - strategies.ROUNDING)
-    assert bracket.low < bracket.high <= bracket.low * (1 + strategies.PRICE_GRID)
+    assert market.total_demand(bracket.high) <= pool * (1 + tolerances.ROUNDING)
+    assert market.total_demand(bracket.low) >= pool * (1 - tolerances.ROUNDING)
+    assert bracket.low < bracket.high <= bracket.low * (1 + tolerances.PRICE_GRID)
     plain = full_clearing(market, pool)
     low, high = sorted((plain.price, bracket.high))
-    if high > low * (1 + strategies.PRICE_GRID):
-        assert market.total_demand(low) <= market.total_demand(high) * (1 + strategies.ROUNDING)
+    if high > low * (1 + tolerances.PRICE_GRID):
+        assert market.total_demand(low) <= market.total_demand(high) * (1 + tolerances.ROUNDING)
     return True
 
 
@@ -81,7 +81,7 @@ def test_ties_and_few_queries_are_told_apart_as_well(records, share, copies):
         same_price(market, pool)
         with strategies.patched(price, "SAMPLED_FROM", 0):
             found = clearing_price(market, pool)
-        assert market.total_demand(found.price) <= pool * (1 + strategies.ROUNDING)
+        assert market.total_demand(found.price) <= pool * (1 + tolerances.ROUNDING)
 
 
 @pytest.mark.parametrize("terms", [
@@ -115,7 +115,7 @@ def test_caps_are_as_good_as_the_plain_ones(family, terms):
         budget = int(rng.uniform(0.1, 0.7) * curves.break_even.sum() * terms.get("rate", 1.0)) + 60_000
         fast, plain = quickly(curves, budget, **terms), plainly(curves, budget, **terms)
         fast.audit()
-        assert fast.price == pytest.approx(plain.price, rel=strategies.PRICE_GRID, abs=0)
+        assert fast.price == pytest.approx(plain.price, rel=tolerances.PRICE_GRID, abs=0)
         assert fast.utility >= plain.utility - NEAR * plain.upper_bound
         assert fast.upper_bound <= plain.upper_bound * (1 + 1e-9)
         accepted += fast.tokens.tolist() != plain.tokens.tolist() or fast.utility == plain.utility
@@ -212,7 +212,7 @@ def test_neither_threads_nor_blocks_change_a_bit(monkeypatch):
     for other in results[1:]:
         assert (other.tokens == results[0].tokens).all()
         assert (other.price, other.spent) == (results[0].price, results[0].spent)
-        assert other.utility == pytest.approx(results[0].utility, rel=strategies.ROUNDING)
+        assert other.utility == pytest.approx(results[0].utility, rel=tolerances.ROUNDING)
 
 
 @pytest.mark.parametrize("guess", [0.3, 0.97, 1.0, 1.03, 5.0])

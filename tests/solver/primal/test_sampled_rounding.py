@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from oracles import integer_programme
 from scipy.optimize import brentq
 from scipy.special import lambertw
-from support import strategies
+from support import strategies, tolerances
 from support.laws import examples
 
 import clear_alloc as ca
@@ -690,14 +690,14 @@ def test_every_option_of_a_crowd_gives_what_the_plain_path_gives(kind, n, option
     assert fast.ids == plain.ids
     assert fast.spent + fast.margin <= budget * (1 + 1e-12)
     for rival in splits:
-        assert fast.utility >= rival.utility * (1 - strategies.ROUNDING)
+        assert fast.utility >= rival.utility * (1 - tolerances.ROUNDING)
     if fast.margin:
         # Each path settles its margin in its own rounds: to 0.2 % of it.
         assert fast.utility >= plain.utility * (1 - 2e-4)
         assert fast.price == pytest.approx(plain.price, rel=2e-2)
     else:
         assert fast.utility >= plain.utility - NEAR * plain.upper_bound
-        assert fast.price == pytest.approx(plain.price, rel=strategies.PRICE_GRID)
+        assert fast.price == pytest.approx(plain.price, rel=tolerances.PRICE_GRID)
         assert fast.upper_bound <= plain.upper_bound * (1 + 1e-8)
 
 
@@ -804,7 +804,7 @@ def test_a_crowd_of_nothing_of_one_kind_or_beside_a_giant(kind):
         with crowds_from(NEVER):
             plain = ca.allocate(giant, 9_000)
         assert result.utility >= plain.utility * (1 - NEAR)
-        assert result.price == pytest.approx(plain.price, rel=strategies.PRICE_GRID)
+        assert result.price == pytest.approx(plain.price, rel=tolerances.PRICE_GRID)
 
 
 @pytest.mark.filterwarnings("error")
@@ -871,7 +871,7 @@ def test_the_price_clears_many_of_few_kinds():
     for price in (bracket.high, bracket.low):
         exact = math.fsum(market.smooth.charge(market.smooth.demand(price)))
         assert found.total(price) == pytest.approx(exact, rel=1e-14)
-    assert full_clearing(market, pool).price == pytest.approx(bracket.high, rel=strategies.PRICE_GRID)
+    assert full_clearing(market, pool).price == pytest.approx(bracket.high, rel=tolerances.PRICE_GRID)
 
 
 @pytest.mark.parametrize("limits", [LIMITS[k] for k in ("none", "floors", "rates")])
