@@ -15,7 +15,7 @@ from types import FunctionType, SimpleNamespace
 
 import numpy as np
 import pytest
-from architecture.test_imports import INSIDE, imported_modules, room_of
+from support.package_tree import INSIDE, imported_modules, room_of
 from typer.testing import CliRunner
 
 import clear_alloc as ca

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from market.test_feasible import EVERY, KNOWN, instances, losses
 from oracles import milp
 from support import strategies, tolerances
 from support.laws import examples
+from support.listed_choices import KNOWN, instances, losses
 from support.refusals import refused
 
 import clear_alloc as ca
@@ -27,8 +27,8 @@ MONEY = {
     "smooth with ranges": (strategies.SMOOTH, {"levels": "range", **SMALL}),
     "menus": ([strategies.MENU], {}),
     "menus with levels": ([strategies.MENU], {"levels": "any"}),
-    "mixed": (EVERY, {"levels": "any", "floors": True, **SMALL}),
-    "fallbacks": (EVERY, {"levels": "any", "fallback": True, **SMALL}),
+    "mixed": (strategies.FAMILIES, {"levels": "any", "floors": True, **SMALL}),
+    "fallbacks": (strategies.FAMILIES, {"levels": "any", "fallback": True, **SMALL}),
 }
 
 
@@ -328,10 +328,13 @@ def test_bad_calls(given, argument, row, value):
 
 
 PRICED = {
-    "tokens": (EVERY, {}), "levels": (EVERY, {"levels": "any"}), "floors": (EVERY, {"floors": True}),
-    "fallbacks": (EVERY, {"levels": "any", "fallback": True}), "money": (EVERY, {"money": True}),
+    "tokens": (strategies.FAMILIES, {}),
+    "levels": (strategies.FAMILIES, {"levels": "any"}),
+    "floors": (strategies.FAMILIES, {"floors": True}),
+    "fallbacks": (strategies.FAMILIES, {"levels": "any", "fallback": True}),
+    "money": (strategies.FAMILIES, {"money": True}),
     "expected": ((*KNOWN, strategies.MENU), {"expected": True}),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("kind", PRICED)

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from oracles.expected_cost import checked, tables
 from scipy import stats
-from solver.test_expected import checked, lognormals, records_of, surges, tables
 from support import strategies
 from support.laws import examples
+from support.length_records import lognormals, records_of, surges
 
 import clear_alloc as ca
 from clear_alloc.solver.chance.margin_search import margin_of
@@ -191,8 +192,11 @@ def test_more_chance_and_more_budget_never_mean_less(records):
     assert all(b >= a * (1 - 2e-3) for a, b in itertools.pairwise(budgets))
 
 
-@given(strategies.tied(st.one_of(strategies.lognormal_records(), strategies.cumulative_records()), most=3, copies=4), st.floats(0.05, 1.1),
-       st.sampled_from([0.001, 0.05, 0.3]))  # fmt: skip
+@given(
+    strategies.tied(st.one_of(strategies.lognormal_records(), strategies.cumulative_records()), most=3, copies=4),
+    st.floats(0.05, 1.1),
+    st.sampled_from([0.001, 0.05, 0.3]),
+)
 @examples(5)
 def test_even_splits_and_reserved_caps_are_never_worth_more(records, share, overrun):
     curves = strategies.build(records)
