@@ -260,6 +260,7 @@ def test_numbers_are_read_without_exponents():
 # Groups
 
 
+@pytest.mark.slow
 def test_every_group_measures_a_small_case():
     for name in ("sort", "slsqp", "milp", "start"):
         case = replace(GROUPS[name].cases[0], n=10)
@@ -366,6 +367,7 @@ def test_stages_run_on_one_thread(spawned):
     assert (row.shares, row.figures) == ({"curves": 1.0}, {"profiled": 3.0})
 
 
+@pytest.mark.slow
 def test_imports_take_turns(spawned, monkeypatch):
     monkeypatch.setattr(timing, "ROUND", 1e-12)
     row = processes.importing(Case("import"), 4)
@@ -379,6 +381,7 @@ def test_a_process_that_fails_says_its_last_line():
         processes._python("-c", "import sys; print('the first\\nthe last', file=sys.stderr); sys.exit(3)")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not child.STATUS.exists(), reason="no /proc")
 def test_a_child_s_peak_is_its_own():
     ballast = np.ones(75_000_000)  # 600 MB that ru_maxrss would hand on to the child

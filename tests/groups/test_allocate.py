@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from oracles import tenants as cases
+from oracles.milp import choices
 from support import strategies, tolerances
 from support.laws import examples
 
@@ -57,6 +58,7 @@ def losses(kind, count, oracle, most=12, scale=200):
     return np.array(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", cases.FINITE)
 def test_finite_choices_reach_the_integer_optimum_and_every_guarantee_what_it_buys_alone(kind):
     found = losses(kind, 24, cases.by_tables if kind in cases.WHOLE else cases.by_programme)
@@ -338,7 +340,7 @@ def test_a_share_of_funded_queries_costs_little_more_than_it_must():
     for k in range(20):
         rng = np.random.default_rng([23, k])
         records = [cases.menu_record(rng, 100) for _ in range(10)]
-        lists = [cases.choices.choices(record) for record in records]
+        lists = [choices(record) for record in records]
         names = ["a", "b"] * 5
         groups = [ca.Group("a", None, 500 if k % 2 else None, 0, 0.6), ca.Group("b")]
         case = cases.Tenants(records, lists, groups, names, int(rng.uniform(250, 700)))
@@ -400,6 +402,7 @@ def arrivals(n, rng):
     return ca.LognormalArrival(500 * np.exp(rng.normal(0, 0.5, n)), rng.uniform(0.3, 0.9, n), rng.uniform(0.3, 1, n))
 
 
+@pytest.mark.slow
 def test_every_group_holds_back_a_margin_and_passes_its_budget_no_oftener_than_agreed():
     rng = np.random.default_rng(8)
     curves, chance = arrivals(60, rng), 0.1
@@ -541,6 +544,7 @@ def test_many_equals_are_funded_within_every_budget(turned):
         assert result.allocation.gap <= 0.02 * result.allocation.utility
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", strategies.SMOOTH)
 def test_many_queries_are_certified_to_a_small_share(family):
     rng = np.random.default_rng(6)

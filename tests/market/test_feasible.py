@@ -33,6 +33,7 @@ LEVELS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", LEVELS)
 def test_allowed_caps_lose_next_to_nothing(kind):
     families, terms = LEVELS[kind]
@@ -41,6 +42,7 @@ def test_allowed_caps_lose_next_to_nothing(kind):
     assert loss.max() <= 1e-2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["points", "ranges", "mixed"])
 def test_the_repair_of_allowed_caps_comes_close(kind):
     families, terms = LEVELS[kind]

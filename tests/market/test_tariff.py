@@ -32,6 +32,7 @@ MONEY = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", MONEY)
 def test_money_loses_next_to_nothing(kind):
     families, terms = MONEY[kind]
@@ -40,6 +41,7 @@ def test_money_loses_next_to_nothing(kind):
     assert loss.max() <= 1e-2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["smooth with levels", "menus"])
 def test_the_repair_of_finite_choices_in_money_comes_close(kind):
     families, terms = MONEY[kind]
@@ -49,6 +51,7 @@ def test_the_repair_of_finite_choices_in_money_comes_close(kind):
     assert loss.max() <= 1e-2
 
 
+@pytest.mark.slow
 def test_prices_per_token_under_expected_accounting():
     cases = instances(13, 30, [*KNOWN, strategies.MENU], levels="points", money=True, expected=True)
     loss = losses([one for one in cases if None not in one.terms["levels"]], overrun=0.5)

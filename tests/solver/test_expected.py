@@ -647,6 +647,7 @@ def test_one_rate_for_all_is_another_unit_and_nothing_else():
     assert money.spent == pytest.approx(plain.spent * 2.5e-6, rel=1e-6)
 
 
+@pytest.mark.slow
 @given(
     strategies.tied(st.one_of(strategies.lognormal_records(), strategies.cumulative_records()), most=3, copies=4),
     st.floats(0.02, 1.2),

@@ -55,7 +55,7 @@ def check(f, level, bracket, drop):
 def test_the_bracket_is_a_pair_of_neighbours_around_the_level(case, share, drop):
     f, jumps, last = case
     level = share * f(0.0) * (1 - tolerances.ROUNDING)
-    for hints in ({}, {"jumps": jumps}):
+    for hints in ({}, {"breakpoints": jumps}):
         bracket = bracket_decreasing(f, level, last, drop=drop, **hints)
         check(f, level, bracket, drop)
         assert 0 < bracket.evaluations <= MAX_EVALUATIONS
@@ -69,12 +69,12 @@ def test_the_answer_does_not_depend_on_the_way_there(case, share, price_guess, w
     level = share * f(0.0)
     plain = bracket_decreasing(f, level, last)
     for hints in (
-        {"jumps": jumps},
-        {"jumps": jumps[::2]},
-        {"jumps": np.sort(wrong)},
+        {"breakpoints": jumps},
+        {"breakpoints": jumps[::2]},
+        {"breakpoints": np.sort(wrong)},
         {"price_guess": price_guess},
         {"price_guess": last},
-        {"price_guess": plain.high, "jumps": jumps},
+        {"price_guess": plain.high, "breakpoints": jumps},
         {"price_guess": np.nextafter(plain.low, 0)},
     ):
         assert bracket_decreasing(f, level, last, **hints)[:2] == plain[:2]

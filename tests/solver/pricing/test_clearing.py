@@ -47,6 +47,7 @@ def test_the_price_never_rises_with_the_budget(records, one, other):
     assert ca.allocate(curves, high).price <= ca.allocate(curves, low).price
 
 
+@pytest.mark.slow
 def test_the_price_never_rises_along_a_whole_sweep():
     rng = np.random.default_rng(3)
     for family in strategies.FAMILIES:

@@ -105,6 +105,7 @@ def test_limits_and_charges_are_kept(family, terms):
     assert found >= 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", strategies.SMOOTH)
 @pytest.mark.parametrize("terms", [{}, {"min_tokens": 7}, {"max_tokens": 700}, {"fallback": 20}, {"rate": 0.25}])
 def test_caps_are_as_good_as_the_plain_ones(family, terms):

@@ -254,7 +254,7 @@ LIMITS = {
     "expected floors": {"accounting": "expected", "min_tokens": "own"},
 }
 KINDS = (*strategies.SMOOTH, "mixed", "after", "broadcast_column")
-COLUMNS = ("least", "stop", "last_whole", "start", "floor_value", "floor_charge", "entry_price", "jumps")
+COLUMNS = ("least", "stop", "last_whole", "start", "floor_value", "floor_charge", "entry_price", "breakpoints")
 
 
 def curves_of(kind, n, rng, *, lengths=False):
@@ -302,7 +302,7 @@ def test_what_is_known_of_all_is_known_of_some(kind, limits):
             assert np.array_equal(getattr(before, name), column[rows]), name
             assert np.array_equal(getattr(after, name), column[rows]), name
         price = float(np.median(columns["entry_price"]))
-        for method in ("wanted", "demand", "whole_demand", "best_surplus"):
+        for method in ("demand_if_funded", "demand", "whole_demand", "best_surplus"):
             assert np.array_equal(getattr(before, method)(price), getattr(known, method)(price)[rows]), method
         # Parts of parts, of a side that knows something already and of one that doesn't.
         again = np.arange(len(before))[::-2]
@@ -541,6 +541,7 @@ def kinds_of(records, funded):
     return tuple(sorted(str(r) for r, f in zip(records, funded, strict=True) if f))
 
 
+@pytest.mark.slow
 def test_the_core_s_bounds_hold_for_every_subset():
     better = 0
     for records, budget in core_cases(40, 3):
@@ -611,6 +612,7 @@ def bound_of(records, funded, price, budget):
     return float((prices * budget + (values - prices[:, None] * caps).sum(axis=1)).min())
 
 
+@pytest.mark.slow
 def test_the_core_s_plans_are_the_best_of_all_subsets_in_order():
     """Also where there are ties, sets of equal size, and more branches than one level holds."""
     rng = np.random.default_rng(8)
@@ -668,6 +670,7 @@ OPTIONS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
 @pytest.mark.parametrize(
     ("kind", "n"), [(strategies.SURGE, 51), (strategies.CUMULATIVE, 200), (strategies.LOGNORMAL, 300), ("mixed", 70)]
@@ -701,6 +704,7 @@ def test_every_option_of_a_crowd_gives_what_the_plain_path_gives(kind, n, option
         assert fast.upper_bound <= plain.upper_bound * (1 + 1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [strategies.CUMULATIVE, strategies.LOGNORMAL])
 @pytest.mark.parametrize("limits", [LIMITS[k] for k in ("expected", "expected rates", "expected floors")])
 def test_a_crowd_settles_its_margin_and_spends_the_rest(kind, limits):
@@ -807,6 +811,7 @@ def test_a_crowd_of_nothing_of_one_kind_or_beside_a_giant(kind):
         assert result.price == pytest.approx(plain.price, rel=tolerances.PRICE_GRID)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("accounting", ["reserved", "expected"])
 def test_extreme_spreads_in_a_crowd(accounting):
