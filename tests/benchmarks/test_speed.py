@@ -285,6 +285,7 @@ def stub(monkeypatch, caps, **found):
     return rivals.against(surge_case("slsqp", 10), 1)
 
 
+@pytest.mark.slow
 def test_a_rival_s_utility_is_computed_here_and_its_caps_must_fit(monkeypatch):
     given = columns(SURGE, 10)
     best = ca.allocate(ca.ShiftedSurge(*given), budget_of(SURGE, given))
@@ -460,6 +461,7 @@ def test_every_moment_is_charged_to_the_room_on_top():
     assert hook.seconds == {"first": 24.0, "second": 8.0}
 
 
+@pytest.mark.slow
 def test_the_profile_is_of_the_package_and_its_shares_are_of_the_whole(monkeypatch):
     monkeypatch.setattr(child, "LONG", 0.02)
     house = house_order()
@@ -736,6 +738,7 @@ def test_a_start_that_changes_caps_is_called_a_bug():
         assert words in markdown([Row.of(case, (1.0,), (1.0,), figures={"same caps": same})], [WHERE], "")
 
 
+@pytest.mark.slow
 def test_the_page_and_its_picture_are_the_same_from_the_same_rows(tmp_path):
     for name in ("one", "two"):
         (tmp_path / name).mkdir()

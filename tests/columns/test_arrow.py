@@ -252,6 +252,7 @@ def test_a_stream_that_breaks_off():
     assert released == ["schema"]
 
 
+@pytest.mark.slow
 def test_what_was_lent_is_given_back():
     gc.collect()
     before = pa.total_allocated_bytes()
@@ -466,6 +467,7 @@ def test_later_changes_leave_the_ids_alone():
     assert numbered.listed == (1, 2)
 
 
+@pytest.mark.slow
 def test_no_object_per_row_is_made_of_names():
     texts = [f"{k:06}" for k in range(ROWS)]
     limits = {"numpy": 64, "numpy bytes": 46, "numpy strings": 40}  # the copy that is kept, and numbers to sort
