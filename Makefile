@@ -7,12 +7,14 @@ BENCH  := $(VENV)/.installed-to-bench
 FULL   := $(VENV)/.installed-to-test
 WORKERS ?= 2
 PIP     = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+# Without stored bytecode each worker would rewrite and compile every test again.
+PYTEST  = env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -q -W error -n $(WORKERS)
 
-.PHONY: help run test test-fast check bench speed clean
+.PHONY: help run test test-fast coverage check bench speed clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 11
 
 $(LIGHT): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -31,16 +33,19 @@ run: $(LIGHT)  ## fit the shipped rollouts, allocate, score on held-out samples,
 	$(BIN)/python -m benchmarks.main_job
 
 test: $(FULL)  ## every test, warnings as errors
-	$(BIN)/python -m pytest -q -W error -n $(WORKERS)
+	$(PYTEST)
 
 test-fast: $(FULL)  ## the tests of less than a second, few examples each, in under a minute
-	CLEAR_ALLOC_TEST_PROFILE=dev $(BIN)/python -m pytest -q -W error -n $(WORKERS) -m "not slow" tests
+	CLEAR_ALLOC_TEST_PROFILE=dev $(PYTEST) -m "not slow" tests
+
+coverage: $(FULL)  ## every test with few examples each, then the branches of the package that none of them took
+	CLEAR_ALLOC_TEST_PROFILE=dev $(PYTEST) --cov --cov-report=term-missing:skip-covered
 
 check: $(FULL)  ## lint, format, types, tests with doctests and the import order
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/python -m pytest -q -W error -n $(WORKERS)
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy
+	$(PYTEST)
 
 bench: $(BENCH)  ## compare policies on simulated streams and real rollouts, two or three minutes
 	$(BIN)/python -m benchmarks run --quick
@@ -50,4 +55,4 @@ speed: $(LIGHT)  ## time allocate() against np.sort and other solvers, a minute;
 	$(BIN)/python -m benchmarks.speed
 
 clean:  ## remove what the targets made
-	rm -rf $(VENV) out
+	rm -rf $(VENV) out .coverage

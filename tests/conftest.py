@@ -1,11 +1,11 @@
-"""Hypothesis profiles: `ci` takes the examples that each law asks for, `dev` at most 20 of them."""
+"""What every test needs before it is collected: the profile of hypothesis, and asserts that show their values."""
 
 from __future__ import annotations
 
-import os
+import pytest
 
-from hypothesis import settings
+pytest.register_assert_rewrite("support", "oracles")
 
-settings.register_profile("ci", deadline=None)
-settings.register_profile("dev", deadline=None, max_examples=20)
-settings.load_profile(os.environ.get("CLEAR_ALLOC_TEST_PROFILE", "ci"))
+from support.laws import load_profile  # noqa: E402  the line above comes first
+
+load_profile()

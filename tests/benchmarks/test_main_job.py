@@ -54,6 +54,7 @@ def test_hindsight_curves_promise_what_scoring_finds(made):
     assert curves.utility(caps).mean() == pytest.approx(held_out_accuracy(split, fitted.ids, caps), abs=1e-12)
 
 
+@pytest.mark.slow
 def test_the_job_writes_one_cap_per_question_and_a_plot(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(main_job, "OUT", tmp_path)
     main_job.main()
@@ -64,6 +65,7 @@ def test_the_job_writes_one_cap_per_question_and_a_plot(tmp_path, monkeypatch, c
     assert "clear_alloc" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_synthetic_curves_are_what_their_script_makes(tmp_path):
     subprocess.run([sys.executable, ROOT / "data" / "make_curves.py", tmp_path], check=True, capture_output=True)
     for made_file in sorted(tmp_path.iterdir()):

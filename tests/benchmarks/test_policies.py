@@ -184,6 +184,7 @@ def test_the_integral_of_the_hump_is_maximised_query_by_query():
     assert integral_caps(np.zeros(3), 10.0, 0.5, 10**9).min() > 100
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", POLICIES)
 def test_caps_are_whole_and_within_the_budget(known, name):
     act = needs(name)

@@ -320,6 +320,7 @@ MISSING = {
 }
 
 
+@pytest.mark.slow
 def test_every_picture_is_drawn_with_few_rows_as_with_many():
     assert drawn(Results([], {})) == {}
     few = [own for own in a_run(seeds=1) if own.level in (0.1, 100.0) and own.policy in ("uniform", "ours", "oracle")]
@@ -343,6 +344,7 @@ def written(tmp_path_factory):
         return out, write_report(out / "rows.jsonl", out / "html"), write_page(out / "rows.jsonl", out / "results.md")
 
 
+@pytest.mark.slow
 def test_the_html_needs_no_other_file(written):
     out, paths, _ = written
     html = (out / "html" / "report.html").read_text()
@@ -371,6 +373,7 @@ def test_tables_have_one_width(written):
     assert "other\\|model" in "\n".join(lines)
 
 
+@pytest.mark.slow
 def test_the_same_rows_give_the_same_bytes_in_any_order(written, tmp_path):
     _, paths, _ = written
     rows = a_run()

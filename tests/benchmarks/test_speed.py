@@ -15,7 +15,7 @@ from types import FunctionType, SimpleNamespace
 
 import numpy as np
 import pytest
-from architecture.test_imports import INSIDE, imported_modules, room_of
+from support.package_tree import INSIDE, imported_modules, room_of
 from typer.testing import CliRunner
 
 import clear_alloc as ca
@@ -260,6 +260,7 @@ def test_numbers_are_read_without_exponents():
 # Groups
 
 
+@pytest.mark.slow
 def test_every_group_measures_a_small_case():
     for name in ("sort", "slsqp", "milp", "start"):
         case = replace(GROUPS[name].cases[0], n=10)
@@ -284,6 +285,7 @@ def stub(monkeypatch, caps, **found):
     return rivals.against(surge_case("slsqp", 10), 1)
 
 
+@pytest.mark.slow
 def test_a_rival_s_utility_is_computed_here_and_its_caps_must_fit(monkeypatch):
     given = columns(SURGE, 10)
     best = ca.allocate(ca.ShiftedSurge(*given), budget_of(SURGE, given))
@@ -366,6 +368,7 @@ def test_stages_run_on_one_thread(spawned):
     assert (row.shares, row.figures) == ({"curves": 1.0}, {"profiled": 3.0})
 
 
+@pytest.mark.slow
 def test_imports_take_turns(spawned, monkeypatch):
     monkeypatch.setattr(timing, "ROUND", 1e-12)
     row = processes.importing(Case("import"), 4)
@@ -379,6 +382,7 @@ def test_a_process_that_fails_says_its_last_line():
         processes._python("-c", "import sys; print('the first\\nthe last', file=sys.stderr); sys.exit(3)")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not child.STATUS.exists(), reason="no /proc")
 def test_a_child_s_peak_is_its_own():
     ballast = np.ones(75_000_000)  # 600 MB that ru_maxrss would hand on to the child
@@ -457,6 +461,7 @@ def test_every_moment_is_charged_to_the_room_on_top():
     assert hook.seconds == {"first": 24.0, "second": 8.0}
 
 
+@pytest.mark.slow
 def test_the_profile_is_of_the_package_and_its_shares_are_of_the_whole(monkeypatch):
     monkeypatch.setattr(child, "LONG", 0.02)
     house = house_order()
@@ -733,6 +738,7 @@ def test_a_start_that_changes_caps_is_called_a_bug():
         assert words in markdown([Row.of(case, (1.0,), (1.0,), figures={"same caps": same})], [WHERE], "")
 
 
+@pytest.mark.slow
 def test_the_page_and_its_picture_are_the_same_from_the_same_rows(tmp_path):
     for name in ("one", "two"):
         (tmp_path / name).mkdir()

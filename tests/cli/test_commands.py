@@ -220,6 +220,7 @@ def test_an_unknown_family_is_one_sentence(tmp_path, capsys, rollouts):
     assert message.startswith("clear-alloc: family is 'menu'; allowed: one of lognormal")
 
 
+@pytest.mark.slow
 def test_the_python_module_is_the_command_and_its_streams_are_pure(tmp_path, curves):
     good = run("allocate", curves, "--budget", "900", "-o", tmp_path / "caps.csv", "--json")
     assert (good.returncode, good.stderr) == (0, "")
@@ -240,6 +241,7 @@ def test_the_installed_command_exists(curves):
     assert len(json.loads(done.stdout)["points"]) > 2
 
 
+@pytest.mark.slow
 def test_a_terminal_gets_a_drawn_table(curves):
     mother, child = pty.openpty()
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
@@ -256,6 +258,7 @@ def test_a_terminal_gets_a_drawn_table(curves):
     assert "frontier of 5 queries" in text
 
 
+@pytest.mark.slow
 def test_a_terminal_on_stderr_gets_progress_and_stdout_stays_pure(curves):
     mother, child = pty.openpty()
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
@@ -277,6 +280,7 @@ def _read(handle):
         return b""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("buffered", ["", "1"], ids=["buffered", "unbuffered"])
 def test_a_reader_that_left_is_no_traceback(buffered):
     reader, writer = os.pipe()

@@ -78,6 +78,7 @@ TERMS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("options", "terms"), TERMS, ids=lambda part: " ".join(part) if type(part) is list else "")
 def test_every_term_reaches_the_allocation_and_the_frontier(capsys, curves, options, terms):
     result = ca.allocate(CURVES, 1500, **terms)
@@ -227,6 +228,7 @@ def test_groups_are_allocated_and_shown(tmp_path, capsys, grouped):
     assert direct["batch"].budget == 900.0
 
 
+@pytest.mark.slow
 def test_groups_take_the_same_terms(capsys, grouped):
     terms = {"accounting": "expected", "overrun": 0.4, "rate": 0.5, "fallback": 8, "max_tokens": 700, "ids": IDS}
     options = ["--accounting", "expected", "--overrun", 0.4, "--rate", 0.5, "--fallback", 8, "--max-tokens", 700]

@@ -14,8 +14,9 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.laws import examples
 
 import clear_alloc as ca
 from clear_alloc import files
@@ -24,7 +25,7 @@ from clear_alloc.columns import ids as names
 from clear_alloc.columns.ids import QueryIds, read_ids
 from clear_alloc.columns.validate import column
 
-few = settings(max_examples=60, deadline=None)
+few = examples(60)
 N = 11  # queries
 ROWS = 200_000  # where memory is measured
 
@@ -251,6 +252,7 @@ def test_a_stream_that_breaks_off():
     assert released == ["schema"]
 
 
+@pytest.mark.slow
 def test_what_was_lent_is_given_back():
     gc.collect()
     before = pa.total_allocated_bytes()
@@ -465,6 +467,7 @@ def test_later_changes_leave_the_ids_alone():
     assert numbered.listed == (1, 2)
 
 
+@pytest.mark.slow
 def test_no_object_per_row_is_made_of_names():
     texts = [f"{k:06}" for k in range(ROWS)]
     limits = {"numpy": 64, "numpy bytes": 46, "numpy strings": 40}  # the copy that is kept, and numbers to sort

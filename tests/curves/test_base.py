@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from oracles import integer_programme
 from scipy.integrate import quad
 from scipy.optimize import brentq, minimize_scalar
 from scipy.special import lambertw
-from support import strategies
+from support import strategies, tolerances
+from support.laws import examples
 
 import clear_alloc as ca
 from clear_alloc.curves.special.lambert_w import w0, w_minus_one
@@ -58,8 +59,8 @@ def test_utility_is_the_formula_of_the_design(curves):
     ):
         top = integer_programme.utility(record, 2.0**60)
         # A step narrower than the spacing of floats around it makes z or y themselves that uncertain.
-        loose = 1e-6 if _is_step(curves) else strategies.ROUNDING
-        assert value == pytest.approx(integer_programme.utility(record, b), rel=loose, abs=strategies.ROUNDING * top)
+        loose = 1e-6 if _is_step(curves) else tolerances.ROUNDING
+        assert value == pytest.approx(integer_programme.utility(record, b), rel=loose, abs=tolerances.ROUNDING * top)
 
 
 @every_smooth
@@ -68,9 +69,9 @@ def test_utility_starts_at_zero_never_falls_and_ends_at_the_top(curves):
     values = curves.utility(caps)
     assert values.shape == caps.shape
     assert (values[0] == 0).all()
-    assert (np.diff(values, axis=0) >= -strategies.ROUNDING * curves.top).all()
+    assert (np.diff(values, axis=0) >= -tolerances.ROUNDING * curves.top).all()
     assert (values <= curves.top).all()
-    np.testing.assert_allclose(curves.utility(1e60), curves.top, rtol=strategies.SATURATION)
+    np.testing.assert_allclose(curves.utility(1e60), curves.top, rtol=tolerances.SATURATION)
 
 
 @every_random
@@ -112,7 +113,7 @@ def test_the_reservation_price_is_the_highest_value_per_token(curves):
     best = curves.utility(curves.break_even)[there] / curves.break_even[there]
     # A step narrower than the floats around it has its value at a cap that can't be written down.
     np.testing.assert_allclose(price[there], best, rtol=1e-6 if _is_step(curves) else 1e-9)
-    np.testing.assert_allclose(price[~there], curves.marginal(0.0)[~there], rtol=strategies.ROUNDING)
+    np.testing.assert_allclose(price[~there], curves.marginal(0.0)[~there], rtol=tolerances.ROUNDING)
 
 
 def _is_step(curves):
@@ -169,7 +170,7 @@ def test_demand_jumps_at_the_reservation_price_and_not_to_zero_width(curves):
 @every_smooth
 def test_demand_at_price_zero_is_the_ceiling(curves):
     np.testing.assert_array_equal(curves.demand(0.0), curves.ceiling)
-    assert (curves.utility(curves.ceiling) >= curves.top * (1 - 2 * strategies.SATURATION)).all() or (
+    assert (curves.utility(curves.ceiling) >= curves.top * (1 - 2 * tolerances.SATURATION)).all() or (
         curves.ceiling == 2.0**53
     ).any()
 
@@ -182,9 +183,9 @@ def test_demand_at_price_zero_is_the_ceiling(curves):
 def test_weight_scales_value_and_price_and_nothing_else(record):
     plain, tripled, worthless = (strategies.build([{**record, "weight": w}]) for w in (1.0, 3.0, 0.0))
     caps = np.arange(30.0)[:, None]
-    np.testing.assert_allclose(tripled.utility(caps), 3 * plain.utility(caps), rtol=strategies.ROUNDING)
-    np.testing.assert_allclose(tripled.reservation_price(), 3 * plain.reservation_price(), rtol=strategies.ROUNDING)
-    np.testing.assert_allclose(tripled.demand(0.03), plain.demand(0.01), rtol=strategies.ROUNDING)
+    np.testing.assert_allclose(tripled.utility(caps), 3 * plain.utility(caps), rtol=tolerances.ROUNDING)
+    np.testing.assert_allclose(tripled.reservation_price(), 3 * plain.reservation_price(), rtol=tolerances.ROUNDING)
+    np.testing.assert_allclose(tripled.demand(0.03), plain.demand(0.01), rtol=tolerances.ROUNDING)
     np.testing.assert_array_equal(tripled.emergence, plain.emergence if record["family"] != strategies.MENU else [5])
     assert (worthless.utility(caps) == 0).all()
     assert worthless.reservation_price().tolist() == [0]
@@ -192,13 +193,13 @@ def test_weight_scales_value_and_price_and_nothing_else(record):
 
 
 @given(st.lists(strategies.any_records(), min_size=1, max_size=4), st.floats(0, 1), st.floats(0, 1))
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_dearer_tokens_are_never_wanted_more(records, p, q):
     """Exact up to rounding of one cap: demand falls as the price rises, query by query."""
     curves = strategies.build(records)
     low, high = sorted((p, q))
     more, less = curves.demand(low * 0.05), curves.demand(high * 0.05)
-    assert (less <= more * (1 + strategies.ROUNDING)).all()
+    assert (less <= more * (1 + tolerances.ROUNDING)).all()
 
 
 def test_a_price_may_differ_between_queries():
@@ -265,7 +266,7 @@ def test_the_literal_curve_falls_again_beyond_the_peak_and_utility_does_not():
 
 
 @given(st.lists(strategies.menu_records(), min_size=1, max_size=5), st.floats(0, 0.02))
-@settings(max_examples=100, deadline=None)
+@examples(100)
 def test_a_menu_against_brute_force(records, price):
     menu = strategies.build(records)
     wanted, reservation, ceiling = menu.demand(price), menu.reservation_price(), menu.ceiling
@@ -276,17 +277,17 @@ def test_a_menu_against_brute_force(records, price):
         free = integer_programme.utility(record, 0)
         surplus = [record["weight"] * v - price * c for c, v in options]
         best = max([*surplus, free])
-        assert integer_programme.utility(record, wanted[k]) - price * wanted[k] >= best - strategies.ROUNDING
+        assert integer_programme.utility(record, wanted[k]) - price * wanted[k] >= best - tolerances.ROUNDING
         if wanted[k]:  # the cheapest of equals
             assert wanted[k] == min(c for (c, _), s in zip(options, surplus, strict=True) if s == max(surplus))
         slopes = [(record["weight"] * v - free) / c for c, v in options if c > 0]
-        assert reservation[k] == pytest.approx(max([0.0, *slopes]), rel=strategies.ROUNDING)
+        assert reservation[k] == pytest.approx(max([0.0, *slopes]), rel=tolerances.ROUNDING)
         top = integer_programme.utility(record, 1e9)
         assert ceiling[k] == min([c for c, v in options if record["weight"] * v == top] if top > free else [0])
 
 
 @given(st.lists(strategies.menu_records(), min_size=1, max_size=5))
-@settings(max_examples=100, deadline=None)
+@examples(100)
 def test_the_envelope_is_the_smallest_concave_function_above_the_options(records):
     """Edges of each query run uphill with falling slopes, end at the best value, and no option is above them."""
     menu = strategies.build(records)
@@ -296,7 +297,7 @@ def test_the_envelope_is_the_smallest_concave_function_above_the_options(records
         assert (cost > 0).all()
         assert (gain > 0).all()
         slope = gain / cost
-        assert (np.diff(slope) <= strategies.ROUNDING * slope[:-1]).all()
+        assert (np.diff(slope) <= tolerances.ROUNDING * slope[:-1]).all()
         xs = np.concatenate([[0.0], np.cumsum(cost)])
         ys = integer_programme.utility(record, 0) + np.concatenate([[0.0], np.cumsum(gain)])
         for c, v in zip(record["costs"], record["values"], strict=True):

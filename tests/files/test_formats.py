@@ -13,8 +13,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
+from support.laws import examples
 
 import clear_alloc as ca
 from clear_alloc import files
@@ -25,7 +26,7 @@ from clear_alloc.schema import QueryRow
 
 FORMATS = ("jsonl", "csv", "parquet")
 per_format = pytest.mark.parametrize("suffix", [*FORMATS, "ndjson"])
-law = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+law = examples(60, HealthCheck.function_scoped_fixture)
 
 
 def left_behind(folder):

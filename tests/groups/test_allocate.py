@@ -8,28 +8,30 @@ from dataclasses import replace
 import cvxpy
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from oracles import tenants as cases
-from support import strategies
+from oracles.milp import choices
+from support import strategies, tolerances
+from support.laws import examples
 
 import clear_alloc as ca
 from clear_alloc.groups import Binding
 
-laws = settings(max_examples=30, deadline=None)
+laws = examples(30)
 
 
 def checked(case, result):
     """Everything that holds for every result, from the tokens alone."""
     result.audit()
     charges = result.allocation.charges
-    assert charges.sum() <= case.budget * (1 + strategies.ROUNDING)
+    assert charges.sum() <= case.budget * (1 + tolerances.ROUNDING)
     for group in case.groups:
         report, rows = result[group.name], case.within(group.name)
         assert report.spent == pytest.approx(charges[rows].sum(), rel=1e-12, abs=1e-12)
         assert (report.queries, report.funded) == (len(rows), result.allocation.funded[rows].sum())
         if group.budget is not None:
-            assert report.spent <= group.budget * (1 + strategies.ROUNDING)
+            assert report.spent <= group.budget * (1 + tolerances.ROUNDING)
         assert report.utility >= report.alone * (1 - 1e-9)
         assert min(report.price, report.guarantee_price, report.marginal) >= 0
         assert report.price == 0 or report.binding is Binding.BUDGET
@@ -56,6 +58,7 @@ def losses(kind, count, oracle, most=12, scale=200):
     return np.array(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", cases.FINITE)
 def test_finite_choices_reach_the_integer_optimum_and_every_guarantee_what_it_buys_alone(kind):
     found = losses(kind, 24, cases.by_tables if kind in cases.WHOLE else cases.by_programme)
@@ -223,7 +226,7 @@ def test_what_is_left_within_all_its_budgets_buys_nobody_anything(case):
         ]
         spare = int(min(around))
         now, then = (curves[row : row + 1].utility(float(tokens[row] + more))[0] for more in (0, max(spare, 0)))
-        assert then <= now + strategies.SATURATION * curves[row : row + 1].utility(1e60)[0]
+        assert then <= now + tolerances.SATURATION * curves[row : row + 1].utility(1e60)[0]
 
 
 @given(tenancies())
@@ -337,7 +340,7 @@ def test_a_share_of_funded_queries_costs_little_more_than_it_must():
     for k in range(20):
         rng = np.random.default_rng([23, k])
         records = [cases.menu_record(rng, 100) for _ in range(10)]
-        lists = [cases.choices.choices(record) for record in records]
+        lists = [choices(record) for record in records]
         names = ["a", "b"] * 5
         groups = [ca.Group("a", None, 500 if k % 2 else None, 0, 0.6), ca.Group("b")]
         case = cases.Tenants(records, lists, groups, names, int(rng.uniform(250, 700)))
@@ -399,6 +402,7 @@ def arrivals(n, rng):
     return ca.LognormalArrival(500 * np.exp(rng.normal(0, 0.5, n)), rng.uniform(0.3, 0.9, n), rng.uniform(0.3, 1, n))
 
 
+@pytest.mark.slow
 def test_every_group_holds_back_a_margin_and_passes_its_budget_no_oftener_than_agreed():
     rng = np.random.default_rng(8)
     curves, chance = arrivals(60, rng), 0.1
@@ -540,6 +544,7 @@ def test_many_equals_are_funded_within_every_budget(turned):
         assert result.allocation.gap <= 0.02 * result.allocation.utility
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", strategies.SMOOTH)
 def test_many_queries_are_certified_to_a_small_share(family):
     rng = np.random.default_rng(6)

@@ -216,6 +216,7 @@ def test_children_may_be_listed_before_their_parents():
     assert result["q"].spent == result["b"].spent
 
 
+@pytest.mark.slow
 def test_a_long_chain_of_groups_is_no_problem():
     groups = [ca.Group("g0")] + [
         ca.Group(f"g{k}", f"g{k - 1}", 400 - k if k % 50 == 0 else None) for k in range(1, 200)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from oracles import integer_programme
-from support import strategies
+from support import strategies, tolerances
 
 import clear_alloc as ca
 
@@ -81,9 +81,9 @@ def test_as_many_identical_queries_are_funded_as_fit(name, n):
             budget = int((fit + slack) * np.ceil(usual[0] + 1e-9))
             result = ca.allocate(strategies.build([record] * n), budget)
             best = equal_splits(record, n, budget)
-            assert result.utility <= best + strategies.SATURATION * best
+            assert result.utility <= best + tolerances.SATURATION * best
             assert result.utility >= best * (1 - 1e-3)
-            assert result.upper_bound >= best * (1 - strategies.SATURATION)
+            assert result.upper_bound >= best * (1 - tolerances.SATURATION)
             result.audit()
 
 
@@ -96,7 +96,7 @@ def test_a_step_funds_exactly_as_many_as_it_fits(n, width):
         result = ca.allocate(curves, 101 * fit + 50)
         assert int(result.funded.sum()) in (fit, fit + 1)  # one more may get the rest, which buys nothing
         assert int((result.tokens == 101).sum()) == fit
-        assert result.utility == pytest.approx(0.5 * fit, rel=strategies.ROUNDING)
+        assert result.utility == pytest.approx(0.5 * fit, rel=tolerances.ROUNDING)
 
 
 @pytest.mark.parametrize("family", strategies.FAMILIES)
@@ -114,7 +114,7 @@ def test_near_ties_are_as_good_as_ties(family, closeness):
         result = ca.allocate(strategies.build(records), budget)
         best = equal_splits(record, n, budget)
         assert result.utility >= best * (1 - 1e-3 - 2 * closeness)
-        assert result.upper_bound >= best * (1 - 2 * closeness - strategies.SATURATION)
+        assert result.upper_bound >= best * (1 - 2 * closeness - tolerances.SATURATION)
 
 
 @pytest.mark.parametrize("kinds", [("menu", "menu of three"), ("surge", "menu of three"), ("surge", "cumulative"),
@@ -126,7 +126,7 @@ def test_ties_of_several_kinds(kinds, budget):
     best = integer_programme.best_utility(records, budget)
     result = ca.allocate(strategies.build(records), budget)
     assert result.utility >= best * (1 - 5e-3)
-    assert result.upper_bound >= best * (1 - strategies.SATURATION)
+    assert result.upper_bound >= best * (1 - tolerances.SATURATION)
 
 
 @pytest.mark.parametrize("name", ONE)
@@ -177,5 +177,5 @@ def test_a_scarce_budget_is_certified_against_what_it_can_pay():
         for budget in (110, 120, 130):
             result = ca.allocate(curves, budget)
             assert sorted(result.tokens.tolist())[-1] == budget
-            assert result.gap <= strategies.SATURATION
-            assert result.price == pytest.approx(float(curves[0].reservation_price()[0]), rel=strategies.PRICE_GRID)
+            assert result.gap <= tolerances.SATURATION
+            assert result.price == pytest.approx(float(curves[0].reservation_price()[0]), rel=tolerances.PRICE_GRID)

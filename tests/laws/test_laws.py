@@ -9,16 +9,17 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from support import strategies
+from support import strategies, tolerances
+from support.laws import examples
 
 import clear_alloc as ca
 from clear_alloc.allocation.result import UTILITY_RTOL
 from clear_alloc.columns.ids import QueryIds
 from clear_alloc.solver.primal.water_filling import evaluate
 
-laws = settings(max_examples=60, deadline=None)
+laws = examples(60)
 either = pytest.mark.parametrize(
     "solver", [contextlib.nullcontext, strategies.repair_only], ids=["solved", "repaired"]
 )
@@ -26,7 +27,7 @@ BASELINES = (ca.uniform, ca.proportional, ca.cutoff_plus_pad)
 
 
 def rounding(result):
-    return strategies.ROUNDING * max(1.0, result.upper_bound)
+    return tolerances.ROUNDING * max(1.0, result.upper_bound)
 
 
 @either
@@ -52,7 +53,7 @@ def test_total_demand_falls_as_the_price_rises(records, one, other):
     curves = strategies.build(records)
     market = strategies.market_of(curves)
     low, high = sorted((one, other))
-    assert market.total_demand(high) <= market.total_demand(low) * (1 + strategies.ROUNDING)
+    assert market.total_demand(high) <= market.total_demand(low) * (1 + tolerances.ROUNDING)
     assert market.total_demand(market.highest_price) == 0
 
 
@@ -108,7 +109,7 @@ def test_more_weight_never_means_less_demand(records, price, factor):
     """Exact up to rounding of one cap."""
     heavier = [dict(record, weight=record["weight"] * factor) for record in records]
     less, more = (strategies.build(rows).demand(price) for rows in (records, heavier))
-    assert (more >= less * (1 - strategies.ROUNDING)).all()
+    assert (more >= less * (1 - tolerances.ROUNDING)).all()
 
 
 @either
@@ -122,7 +123,7 @@ def test_the_order_of_queries_changes_no_value(solver, case, data):
     order = data.draw(st.permutations(range(len(records))))
     with solver():
         one, other = (ca.allocate(strategies.build(rows), budget) for rows in (records, [records[k] for k in order]))
-    assert other.price == pytest.approx(one.price, rel=4 * strategies.PRICE_GRID, abs=1e-300)
+    assert other.price == pytest.approx(one.price, rel=4 * tolerances.PRICE_GRID, abs=1e-300)
     slack = rounding(one) + (0.0 if solver is contextlib.nullcontext else max(one.gap, other.gap))
     assert abs(other.utility - one.utility) <= slack
     assert other.upper_bound == pytest.approx(one.upper_bound, rel=1e-9, abs=1e-12)
@@ -162,7 +163,7 @@ def test_scaling_all_tokens_scales_the_price_exactly_and_loses_no_value(solver, 
             ca.allocate(strategies.build(scaled), budget * factor),
         )
     assert large.price == small.price / factor
-    assert large.utility >= small.utility * (1 - strategies.SATURATION) - large.gap - rounding(large)
+    assert large.utility >= small.utility * (1 - tolerances.SATURATION) - large.gap - rounding(large)
 
 
 @pytest.mark.parametrize("family", strategies.FAMILIES)

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 from oracles import integer_programme
-from support import strategies
+from support import strategies, tolerances
 
 import clear_alloc as ca
 from clear_alloc.market.problem import AllocateOptions, read_problem
@@ -44,8 +44,8 @@ def losses(allocate):
         value = sum(integer_programme.utility(record, b) for record, b in zip(case.records, tokens, strict=True))
         assert result.utility == pytest.approx(value, rel=1e-11, abs=1e-14)
         # The oracle also counts what lies beyond the ceilings, where two families still rise by SATURATION.
-        assert result.upper_bound >= best * (1 - strategies.SATURATION) - 1e-14
-        assert result.utility <= best * (1 + strategies.ROUNDING) + 1e-14
+        assert result.upper_bound >= best * (1 - tolerances.SATURATION) - 1e-14
+        assert result.utility <= best * (1 + tolerances.ROUNDING) + 1e-14
         found.append(1.0 - result.utility / best if best > 1e-12 else 0.0)
     return np.array(found)
 
@@ -63,7 +63,7 @@ def test_the_cases_cover_what_they_should():
 def test_small_cases_are_solved():
     loss = losses(ca.allocate)
     assert loss.mean() <= 1e-9
-    assert loss.max() <= 2 * strategies.SATURATION
+    assert loss.max() <= 2 * tolerances.SATURATION
 
 
 def test_the_repair_alone_comes_close():
@@ -71,7 +71,7 @@ def test_the_repair_alone_comes_close():
     with strategies.repair_only():
         loss = losses(ca.allocate)
     assert loss.mean() <= 5e-5
-    assert np.quantile(loss, 0.98) <= strategies.SATURATION
+    assert np.quantile(loss, 0.98) <= tolerances.SATURATION
     assert loss.max() <= 5e-3
 
 
@@ -82,7 +82,7 @@ def test_the_exact_baseline_is_exact():
         if table_cells(problem.market, case.budget) <= 3e6:
             result = ca.exact(case.curves, case.budget, **case.limits)
             result.audit()
-            assert result.utility == pytest.approx(best, rel=2 * strategies.SATURATION, abs=1e-14)
+            assert result.utility == pytest.approx(best, rel=2 * tolerances.SATURATION, abs=1e-14)
             small += 1
     assert small > MANY / 2
 
@@ -103,7 +103,7 @@ def test_a_pool_far_beyond_every_ceiling_costs_no_memory(policy):
     result.audit()
     assert result.tokens.tolist() == [150, 350, 10]
     assert result.price == 0
-    assert result.gap <= strategies.ROUNDING
+    assert result.gap <= tolerances.ROUNDING
 
 
 @pytest.mark.parametrize("limit", [0, 1e6])

@@ -6,70 +6,34 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from oracles import milp
-from support import strategies
+from support import strategies, tolerances
+from support.laws import examples
+from support.listed_choices import KNOWN, instances, losses
 from support.refusals import refused
 
 import clear_alloc as ca
 
-laws = settings(max_examples=30, deadline=None)
+laws = examples(30)
 GOOD = ca.ShiftedSurge([100, 200, 300], 50, 0.5)
 MENU = ca.Menu([[0, 80, 600], [80, 600], [600]], [[0.1, 0.2, 0.9], [0.3, 0.8], [0.5]])
-EVERY = (*strategies.SMOOTH, strategies.MENU)
-KNOWN = ("cumulative_surge", "lognormal")  # lengths, which expected accounting needs
-
-
-def instances(seed, count, families, **kind):
-    rng = np.random.default_rng(seed)
-    drawn = (milp.random_instance(rng, strategies.random_record, families, **kind) for _ in range(2 * count))
-    return [one for one in drawn if one is not None][:count]
-
-
-def checked(instance, best, **terms):
-    """An allocation whose every promise was checked against the listed choices."""
-    result = ca.allocate(strategies.build(instance.records), instance.budget, **instance.terms, **terms)
-    result.audit()
-    assert result.spent <= instance.budget * (1 + strategies.ROUNDING)
-    assert result.gap >= 0
-    assert result.upper_bound >= best * (1 - strategies.SATURATION) - 1e-12
-    assert result.utility <= best * (1 + strategies.SATURATION) + 1e-12
-    value = 0.0
-    columns = zip(result.tokens.tolist(), result.charges.tolist(), instance.lists, strict=True)
-    choice = [-1] * len(instance.lists) if result.choice is None else result.choice.tolist()
-    for row, (tokens, charge, options) in enumerate(columns):
-        fits = [c for c in options if c.tokens == tokens and abs(c.charge - charge) <= strategies.SUBTOKEN * c.charge]
-        assert fits, f"query {row} has {tokens} tokens at {charge}"
-        worth = max(c.value for c in fits)
-        if instance.records[row]["family"] == strategies.MENU and choice[row] >= 0:
-            assert worth >= instance.records[row]["weight"] * instance.records[row]["values"][choice[row]] - 1e-12
-        value += worth
-    assert result.utility == pytest.approx(value, rel=1e-9, abs=1e-12)
-    return result
-
-
-def losses(cases, **terms):
-    found = []
-    for instance in cases:
-        best = milp.best_value(instance.lists, instance.budget)
-        result = checked(instance, best, **terms)
-        found.append(1.0 - result.utility / best if best > 1e-9 else 0.0)
-    return np.array(found)
 
 
 LEVELS = {
     "points": (strategies.SMOOTH, {"levels": "points"}),
     "ranges": (strategies.SMOOTH, {"levels": "range"}),
     "menus": ([strategies.MENU], {"levels": "any"}),
-    "mixed": (EVERY, {"levels": "any"}),
-    "floors": (EVERY, {"levels": "any", "floors": True}),
-    "fallbacks": (EVERY, {"levels": "any", "fallback": True}),
-    "a fallback alone": (EVERY, {"fallback": True}),
-    "everything": (EVERY, {"levels": "any", "floors": True, "fallback": True}),
+    "mixed": (strategies.FAMILIES, {"levels": "any"}),
+    "floors": (strategies.FAMILIES, {"levels": "any", "floors": True}),
+    "fallbacks": (strategies.FAMILIES, {"levels": "any", "fallback": True}),
+    "a fallback alone": (strategies.FAMILIES, {"fallback": True}),
+    "everything": (strategies.FAMILIES, {"levels": "any", "floors": True, "fallback": True}),
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", LEVELS)
 def test_allowed_caps_lose_next_to_nothing(kind):
     families, terms = LEVELS[kind]
@@ -78,6 +42,7 @@ def test_allowed_caps_lose_next_to_nothing(kind):
     assert loss.max() <= 1e-2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["points", "ranges", "mixed"])
 def test_the_repair_of_allowed_caps_comes_close(kind):
     families, terms = LEVELS[kind]
@@ -117,10 +82,10 @@ def test_a_margin_fits_beside_allowed_caps():
             assert error.required > one.budget  # noqa: PT017
             continue
         result.audit()
-        assert result.spent + result.margin <= one.budget * (1 + strategies.ROUNDING)
-        assert result.utility <= milp.best_value(one.lists, one.budget) * (1 + strategies.SATURATION) + 1e-12
+        assert result.spent + result.margin <= one.budget * (1 + tolerances.ROUNDING)
+        assert result.utility <= milp.best_value(one.lists, one.budget) * (1 + tolerances.SATURATION) + 1e-12
         rival = ca.uniform(strategies.build(one.records), one.budget, **one.terms)
-        assert result.utility >= rival.utility * (1 - strategies.ROUNDING)
+        assert result.utility >= rival.utility * (1 - tolerances.ROUNDING)
         held += result.margin > 0
     assert held > 12
 
@@ -400,7 +365,7 @@ def test_laws_of_levels_and_fallbacks(case, levels, fallback, data):
         return
     result.audit()
     assert sum(result.tokens.tolist()) == result.spent <= budget
-    slack = strategies.ROUNDING * max(1.0, result.upper_bound)
+    slack = tolerances.ROUNDING * max(1.0, result.upper_bound)
     for baseline in (ca.uniform, ca.proportional, ca.cutoff_plus_pad):
         rival = baseline(strategies.build(records), budget, **terms)
         rival.audit()

@@ -6,16 +6,17 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from market.test_feasible import EVERY, KNOWN, instances, losses
 from oracles import milp
-from support import strategies
+from support import strategies, tolerances
+from support.laws import examples
+from support.listed_choices import KNOWN, instances, losses
 from support.refusals import refused
 
 import clear_alloc as ca
 
-laws = settings(max_examples=30, deadline=None)
+laws = examples(30)
 GOOD = ca.ShiftedSurge([100, 200, 300], 50, 0.5)
 MENU = ca.Menu([[0, 80, 600], [80, 600], [600]], [[0.1, 0.2, 0.9], [0.3, 0.8], [0.5]])
 SMALL = {"queries": 4, "scale": 12.0}
@@ -26,11 +27,12 @@ MONEY = {
     "smooth with ranges": (strategies.SMOOTH, {"levels": "range", **SMALL}),
     "menus": ([strategies.MENU], {}),
     "menus with levels": ([strategies.MENU], {"levels": "any"}),
-    "mixed": (EVERY, {"levels": "any", "floors": True, **SMALL}),
-    "fallbacks": (EVERY, {"levels": "any", "fallback": True, **SMALL}),
+    "mixed": (strategies.FAMILIES, {"levels": "any", "floors": True, **SMALL}),
+    "fallbacks": (strategies.FAMILIES, {"levels": "any", "fallback": True, **SMALL}),
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", MONEY)
 def test_money_loses_next_to_nothing(kind):
     families, terms = MONEY[kind]
@@ -39,6 +41,7 @@ def test_money_loses_next_to_nothing(kind):
     assert loss.max() <= 1e-2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["smooth with levels", "menus"])
 def test_the_repair_of_finite_choices_in_money_comes_close(kind):
     families, terms = MONEY[kind]
@@ -48,6 +51,7 @@ def test_the_repair_of_finite_choices_in_money_comes_close(kind):
     assert loss.max() <= 1e-2
 
 
+@pytest.mark.slow
 def test_prices_per_token_under_expected_accounting():
     cases = instances(13, 30, [*KNOWN, strategies.MENU], levels="points", money=True, expected=True)
     loss = losses([one for one in cases if None not in one.terms["levels"]], overrun=0.5)
@@ -135,7 +139,7 @@ def test_a_call_is_charged_once_for_who_gets_tokens():
                 expected = result.tokens * rate + call * (result.tokens > 0)
                 np.testing.assert_allclose(result.charges, expected, rtol=1e-12)
                 assert result.spent == pytest.approx(expected.sum(), rel=1e-12)
-                assert result.spent <= result.budget * (1 + strategies.ROUNDING)
+                assert result.spent <= result.budget * (1 + tolerances.ROUNDING)
     option = ca.allocate(ca.Menu([[0, 100]], [[0.2, 0.9]]), 4.0, rate=0.5, call=[[3.0, 2.0]])
     assert (option.choice.tolist(), option.charges.tolist()) == ([0], [3.0])
     assert ca.allocate(ca.Menu([[0, 100]], [[0.2, 0.9]]), 52.0, rate=0.5, call=[[3.0, 2.0]]).charges == [52.0]
@@ -327,10 +331,13 @@ def test_bad_calls(given, argument, row, value):
 
 
 PRICED = {
-    "tokens": (EVERY, {}), "levels": (EVERY, {"levels": "any"}), "floors": (EVERY, {"floors": True}),
-    "fallbacks": (EVERY, {"levels": "any", "fallback": True}), "money": (EVERY, {"money": True}),
+    "tokens": (strategies.FAMILIES, {}),
+    "levels": (strategies.FAMILIES, {"levels": "any"}),
+    "floors": (strategies.FAMILIES, {"floors": True}),
+    "fallbacks": (strategies.FAMILIES, {"levels": "any", "fallback": True}),
+    "money": (strategies.FAMILIES, {"money": True}),
     "expected": ((*KNOWN, strategies.MENU), {"expected": True}),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("kind", PRICED)
@@ -348,9 +355,9 @@ def test_at_a_price_every_query_takes_what_is_best_for_it(kind):
             assert result.budget == result.spent == pytest.approx(result.charges.sum(), rel=1e-12)
             worth = [milp.best_at(options, price) for options in one.lists]
             gained = result.utility - price * result.spent
-            slack = strategies.SATURATION * sum(max(c.value for c in options) for options in one.lists)
+            slack = tolerances.SATURATION * sum(max(c.value for c in options) for options in one.lists)
             assert gained == pytest.approx(math.fsum(worth), rel=1e-9, abs=slack)
-            assert result.gap <= 1e-9 * result.utility + slack + strategies.ROUNDING * price * result.spent
+            assert result.gap <= 1e-9 * result.utility + slack + tolerances.ROUNDING * price * result.spent
             spent.append(result.spent)
         assert (np.diff(spent) <= 1e-9 * spent[0]).all()
         assert spent[-1] == pytest.approx(sum(rest.charge for rest in map(resting, one.lists)), rel=1e-9, abs=1e-12)
@@ -423,13 +430,13 @@ def test_laws_of_money(case, factor, data):
     records, terms, budget = case
     result = ca.allocate(strategies.build(records), budget, **terms)
     result.audit()
-    assert result.spent <= budget * (1 + strategies.ROUNDING)
+    assert result.spent <= budget * (1 + tolerances.ROUNDING)
     assert math.fsum(result.charges) == pytest.approx(result.spent, rel=1e-12)
-    slack = strategies.ROUNDING * max(1.0, result.upper_bound)
+    slack = tolerances.ROUNDING * max(1.0, result.upper_bound)
     for baseline in (ca.uniform, ca.proportional, ca.cutoff_plus_pad):
         rival = baseline(strategies.build(records), budget, **terms)
         rival.audit()
-        assert rival.spent <= budget * (1 + strategies.ROUNDING)
+        assert rival.spent <= budget * (1 + tolerances.ROUNDING)
         assert rival.utility <= result.utility + slack + (result.gap if baseline is ca.cutoff_plus_pad else 0.0)
     more = ca.allocate(strategies.build(records), budget * factor, **terms)
     assert more.utility >= result.utility - more.gap - slack

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from oracles import milp as integer
 from scipy.optimize import Bounds, LinearConstraint, milp
-from support import strategies
+from support import strategies, tolerances
 
 import clear_alloc as ca
 
@@ -95,7 +95,7 @@ def _table(case, name, size, alone, promised):
         pool = int(min(max(group.guarantee, case.needed(name)), size))
         alone[name] = float(best[pool])
         least = alone[name] if promised is None else promised[name]
-        best = np.where(best >= least * (1 - strategies.ROUNDING), best, NEVER)
+        best = np.where(best >= least * (1 - tolerances.ROUNDING), best, NEVER)
     return best
 
 

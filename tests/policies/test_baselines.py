@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from support import strategies
+from support import strategies, tolerances
+from support.laws import examples
 
 import clear_alloc as ca
 
@@ -92,7 +93,7 @@ def test_exact_refuses_large_cases_and_says_what_to_do():
 
 @every
 @given(case=strategies.markets(), floor=st.integers(0, 40), data=st.data())
-@settings(max_examples=30, deadline=None)
+@examples(30)
 def test_every_rival_keeps_budget_floors_and_ceilings(policy, case, floor, data):
     records, budget = case
     n = len(records)
@@ -111,7 +112,7 @@ def test_every_rival_keeps_budget_floors_and_ceilings(policy, case, floor, data)
     assert result.upper_bound >= result.utility
     assert np.isnan(result.price) == (policy is not ca.exact)
     ours = ca.allocate(strategies.build(records), budget, min_tokens=floors, max_tokens=ceilings)
-    assert result.utility <= ours.utility + ours.gap + strategies.ROUNDING * max(1.0, ours.utility)
+    assert result.utility <= ours.utility + ours.gap + tolerances.ROUNDING * max(1.0, ours.utility)
 
 
 @every

@@ -9,8 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pydantic
 import pytest
-from hypothesis import HealthCheck, given, reject, settings
+from hypothesis import HealthCheck, given, reject
 from hypothesis import strategies as st
+from support.laws import examples
 
 import clear_alloc.curves as families
 from clear_alloc.curves.mixed import FAMILIES
@@ -481,7 +482,7 @@ def first_refused_singly(model, table):
     return None
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(250, HealthCheck.function_scoped_fixture)
 @given(tables())
 def test_a_table_is_judged_as_its_rows_are(tmp_path, content):
     model, table = content

@@ -6,8 +6,9 @@ from functools import cache
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from support.laws import examples
 
 import clear_alloc as ca
 from clear_alloc.selection.choose import HoldoutScore, _best
@@ -171,7 +172,7 @@ def test_the_result_is_that_of_the_family_fitted_on_everything(family):
     choice.result.audit()
 
 
-@settings(max_examples=12, deadline=None)
+@examples(12)
 @given(st.integers(0, 10**6), st.floats(0.0, 1.5), st.sampled_from([2, 3, 4]))
 def test_never_over_the_budget_and_never_worse_than_uniform_on_what_was_set_aside(seed, share, folds):
     columns = table.__wrapped__(seed, queries=4, most=4)

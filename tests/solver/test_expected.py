@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from scipy import sparse, stats
-from scipy.integrate import fixed_quad, quad
-from scipy.optimize import Bounds, LinearConstraint, brentq, milp, minimize_scalar
-from support import strategies
+from oracles.expected_cost import Lengths, best_of, checked, tables
+from scipy import stats
+from scipy.integrate import quad
+from scipy.optimize import brentq, minimize_scalar
+from support import strategies, tolerances
+from support.laws import examples
+from support.length_records import lognormals, records_of, surges
 
 import clear_alloc as ca
 from clear_alloc.curves import Charged, steepest_chord
@@ -20,78 +21,6 @@ from clear_alloc.policies.frontier import saturation_budget
 EXPECTED = "expected"
 MEAN = {"accounting": EXPECTED, "overrun": 0.5}  # no margin: spend to the mean
 LEFTOVER = 2.0**-20  # share of a cap: what differences of two moments leave of a deviation
-
-
-class Oracle:
-    """One query's lengths as scipy sees them, given that `spent` tokens have not finished it."""
-
-    def __init__(self, record, spent=0.0):
-        self.top, self.spent, family = record["weight"] * record["solvability"], spent, record["family"]
-        if family == strategies.LOGNORMAL:
-            self.dist = stats.lognorm(record["spread"], scale=record["median"])
-            # Lengths weighted by their size, and by its square, are log-normal again.
-            s, m = record["spread"], record["median"]
-            self.sized = [stats.lognorm(s, scale=m * np.exp(k * s * s)).cdf for k in (1, 2)] if s < 15 else None
-            self.moments = [m**k * np.exp(0.5 * k * k * s * s) for k in (1, 2)] if s < 15 else None
-        else:
-            t, s = record["threshold"], record["width"]
-            self.dist = stats.gamma(2, loc=t, scale=s)
-            one, two = stats.gamma(3, loc=t, scale=s).cdf, stats.gamma(4, loc=t, scale=s).cdf
-            self.sized = [lambda b: (t * self.dist.cdf(b) + 2 * s * one(b)) / (t + 2 * s),
-                          lambda b: (t * t * self.dist.cdf(b) + 4 * t * s * one(b) + 6 * s * s * two(b))
-                          / (t * t + 4 * t * s + 6 * s * s)]  # fmt: skip
-            self.moments = [t + 2 * s, t * t + 4 * t * s + 6 * s * s]
-        self.alive = self.dist.sf(spent)
-
-    def length_survival(self, t):
-        return self.dist.sf(self.spent + t) / self.alive
-
-    def utility(self, t):
-        return self.top * (1.0 - self.length_survival(t)) if self.spent else self.top * self.dist.cdf(t)
-
-    def hazard_value(self, t):
-        return self.top * np.exp(self.dist.logpdf(self.spent + t) - self.dist.logsf(self.spent + t))
-
-    def integral(self, b, k=1):
-        """E min(length, b)^k by quadrature of the survival function, over u = log(b/t)."""
-        ends = self.dist.isf([1 - 1e-12, 1 - 1e-6, 0.99, 0.9, 0.5, 0.1, 0.01, 1e-6, 1e-12]) - self.spent
-        cuts = np.log(b / ends[(ends > b * 1e-15) & (ends < b)])
-        # The substitution is for wide curves; a narrow stretch at the end of a long one wants its own pieces.
-        edges = [0.0, *sorted(cuts), max(40.0, cuts.max(initial=0.0) + 40.0)]
-        inside = lambda u: k * b**k * np.exp(-k * u) * self.length_survival(b * np.exp(-u))  # noqa: E731
-        parts = [fixed_quad(inside, x, y, n=100)[0] for x, y in itertools.pairwise(edges)]
-        return sum(parts)
-
-    def cost(self, b):
-        """The same for k = 1 in closed form, for grids."""
-        whole = lambda x: self.moments[0] * self.sized[0](x) + x * self.dist.sf(x)  # noqa: E731
-        return (whole(self.spent + b) - (whole(self.spent) if self.spent else 0.0)) / self.alive
-
-    def deviation(self, b):
-        square = self.moments[1] * self.sized[1](b) + b * b * self.dist.sf(b)
-        return np.sqrt(np.maximum(square - self.cost(b) ** 2, 0.0))
-
-
-def lognormals(median, spread, solvability=0.8, weight=1.0):
-    columns = np.broadcast_arrays(median, spread, solvability, weight)
-    names = ("median", "spread", "solvability", "weight")
-    rows = zip(*(c.ravel().tolist() for c in columns), strict=True)
-    return [{"family": strategies.LOGNORMAL, **dict(zip(names, row, strict=True))} for row in rows]
-
-
-def surges(threshold, width, solvability=0.8, weight=1.0):
-    columns = np.broadcast_arrays(threshold, width, solvability, weight)
-    names = ("threshold", "width", "solvability", "weight")
-    rows = zip(*(c.ravel().tolist() for c in columns), strict=True)
-    return [{"family": strategies.CUMULATIVE, **dict(zip(names, row, strict=True))} for row in rows]
-
-
-def records_of(rng, n, scale=1000.0):
-    """Queries of both families that know their lengths, in any order."""
-    return [
-        strategies.random_record(rng, str(rng.choice([strategies.LOGNORMAL, strategies.CUMULATIVE])), scale)
-        for _ in range(n)
-    ]
 
 
 RNG = np.random.default_rng(3)
@@ -117,12 +46,12 @@ SPENT = {
 
 def column_of(name):
     if name in RECORDS:
-        return strategies.build(RECORDS[name]), [Oracle(r) for r in RECORDS[name]]
+        return strategies.build(RECORDS[name]), [Lengths(r) for r in RECORDS[name]]
     records, shares = SPENT[name]
     spent = [
-        Oracle(r).dist.ppf(q) if q else 0.5 * r.get("threshold", 0.0) for r, q in zip(records, shares, strict=True)
+        Lengths(r).dist.ppf(q) if q else 0.5 * r.get("threshold", 0.0) for r, q in zip(records, shares, strict=True)
     ]
-    return strategies.build(records).after(spent), [Oracle(r, s) for r, s in zip(records, spent, strict=True)]
+    return strategies.build(records).after(spent), [Lengths(r, s) for r, s in zip(records, spent, strict=True)]
 
 
 COLUMNS = {name: column_of(name) for name in (*RECORDS, *SPENT)}
@@ -456,7 +385,7 @@ def test_a_menu_without_expected_costs_is_certain_to_cost_what_it_says():
 
 @given(st.lists(st.tuples(st.floats(1, 500), st.floats(0.01, 1), st.floats(0.1, 1)), min_size=1, max_size=5),
        st.floats(0, 0.05))  # fmt: skip
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_the_demand_of_a_menu_has_the_highest_surplus_after_expected_cost(options, price):
     """Costs, values and burning rise together here: a cap buys its best option, so only then can demand name it."""
     costs, values, expected = (np.cumsum(column) for column in zip(*options, strict=True))
@@ -529,7 +458,7 @@ def test_smooth_questions_refuse_for_a_family_without_lengths():
 def test_what_is_left_of_a_menu_of_caps_burns_what_the_rest_of_the_length_does():
     """Many caps on one length are that length, up to what may happen between two of them."""
     record = lognormals(300, 0.8, 0.7)[0]
-    caps, one, rest = np.linspace(0, 3000, 301)[1:], Oracle(record), Oracle(record, 505.0)
+    caps, one, rest = np.linspace(0, 3000, 301)[1:], Lengths(record), Lengths(record, 505.0)
     menu = ca.Menu([caps], [one.utility(caps)], expected=[one.cost(caps)], deviation=[one.deviation(caps)])
     left = menu.after(505.0)
     further = np.array([105.0, 405, 1495, 2495])[:, None]
@@ -619,7 +548,7 @@ def test_the_steepest_chord_is_that_of_a_grid_search():
 def test_a_call_is_paid_by_the_first_token_of_a_running_query_too():
     """Past the peak of its hazard the best first token is the next one, unless it has to pay for a call."""
     record, spent = lognormals(100, 1.0)[0], 300.0
-    curves, one = strategies.build([record]).after(spent), Oracle(record, spent)
+    curves, one = strategies.build([record]).after(spent), Lengths(record, spent)
     assert curves.hazard_peak == 0
     caps = np.linspace(0, curves.ceiling[0], 200_001)[1:]
     zero = np.zeros(1)
@@ -633,38 +562,6 @@ def test_a_call_is_paid_by_the_first_token_of_a_running_query_too():
 
 
 # Allocation: the whole problem
-
-
-def tables(records, most):
-    """Utility, expected cost and deviation of every whole cap up to `most`, (n, most + 1) each, from scipy.stats."""
-    caps, lengths = np.arange(most + 1.0), [Oracle(r) for r in records]
-    asked = (Oracle.utility, Oracle.cost, Oracle.deviation)
-    return [np.stack([ask(one, caps) for one in lengths]) for ask in asked]
-
-
-def best_of(worth, cost, budget):
-    """The optimum over all whole caps, by integer programming."""
-    n, k = worth.shape
-    one_each = sparse.kron(sparse.eye(n), np.ones((1, k)))
-    rules = LinearConstraint(sparse.vstack([one_each, sparse.csr_matrix(cost.reshape(1, -1))]),
-                             np.append(np.ones(n), 0.0), np.append(np.ones(n), budget))  # fmt: skip
-    found = milp(-worth.ravel(), constraints=rules, integrality=np.ones(n * k), bounds=Bounds(0, 1),
-                 options={"mip_rel_gap": 1e-7})  # fmt: skip
-    return -found.fun
-
-
-def checked(result, records, most, budget):
-    """Every promise of an allocation, recomputed by scipy."""
-    result.audit()
-    worth, cost, deviation = tables(records, most)
-    rows = np.arange(len(records))
-    assert result.utility == pytest.approx(worth[rows, result.tokens].sum(), rel=1e-9)
-    assert result.spent == pytest.approx(cost[rows, result.tokens].sum(), rel=1e-9, abs=1e-12)
-    varies = np.sqrt((deviation[rows, result.tokens] ** 2).sum())
-    assert result.deviation == pytest.approx(varies, rel=1e-5, abs=1e-6 * most)
-    assert result.spent + result.margin <= budget * (1 + 1e-12)
-    assert result.upper_bound >= result.utility
-    return worth, cost, deviation
 
 
 def small_case(rng, most, scale=None):
@@ -750,11 +647,12 @@ def test_one_rate_for_all_is_another_unit_and_nothing_else():
     assert money.spent == pytest.approx(plain.spent * 2.5e-6, rel=1e-6)
 
 
+@pytest.mark.slow
 @given(
     strategies.tied(st.one_of(strategies.lognormal_records(), strategies.cumulative_records()), most=3, copies=4),
     st.floats(0.02, 1.2),
 )
-@settings(max_examples=15, deadline=None)
+@examples(15)
 def test_no_baseline_and_no_reserved_cap_is_worth_more(records, share):
     """All charges are means, with ties; the budget runs from a few tokens to everything."""
     curves = strategies.build(records)
@@ -773,7 +671,7 @@ def test_no_baseline_and_no_reserved_cap_is_worth_more(records, share):
     assert result.utility >= reserved.utility * (1 - 1e-3)
     more = ca.allocate(curves, 1.1 * budget, **MEAN)
     assert more.utility >= result.utility * (1 - 1e-3)
-    assert more.price <= result.price * (1 + strategies.PRICE_GRID)
+    assert more.price <= result.price * (1 + tolerances.PRICE_GRID)
 
 
 def test_menus_are_allocated_by_what_they_are_expected_to_burn():
@@ -815,9 +713,9 @@ def test_a_running_batch_is_allocated_again_by_what_is_still_to_be_burned():
     records = records_of(rng, 4, 10.0)
     spent = np.array([2.0, 9, 1, 5])
     rest = strategies.build(records).after(spent)
-    lengths = [Oracle(r, s) for r, s in zip(records, spent, strict=True)]
+    lengths = [Lengths(r, s) for r, s in zip(records, spent, strict=True)]
     caps = np.arange(61.0)
-    worth, cost = (np.stack([ask(one, caps) for one in lengths]) for ask in (Oracle.utility, Oracle.cost))
+    worth, cost = (np.stack([ask(one, caps) for one in lengths]) for ask in (Lengths.utility, Lengths.cost))
     for budget in (4.0, 12.0, 25.0):
         result = ca.allocate(rest, budget, **MEAN, max_tokens=60)
         result.audit()

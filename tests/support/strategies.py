@@ -1,4 +1,4 @@
-"""What the tests share: tolerances, seeded random cases and hypothesis strategies."""
+"""Seeded random cases and hypothesis strategies that the tests share."""
 
 from __future__ import annotations
 
@@ -13,11 +13,6 @@ from hypothesis import strategies as st
 import clear_alloc as ca
 from clear_alloc.curves import from_records
 from clear_alloc.market.problem import AllocateOptions, read_problem
-
-ROUNDING = 1e-12  # relative: sums and elementary functions in double precision
-SATURATION = 1e-9  # of the top: what lies beyond a ceiling, since two families never reach their top
-SUBTOKEN = 1e-9  # a cap this close to a whole number counts as that number; a share of utility besides
-PRICE_GRID = 2.0**-39  # relative: two neighbours of the price grid
 
 SURGE, CUMULATIVE, LOGNORMAL, MENU = "shifted_surge", "cumulative_surge", "lognormal", "menu"
 SMOOTH = (SURGE, CUMULATIVE, LOGNORMAL)

@@ -6,11 +6,13 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from oracles.expected_cost import checked, tables
 from scipy import stats
-from solver.test_expected import checked, lognormals, records_of, surges, tables
 from support import strategies
+from support.laws import examples
+from support.length_records import lognormals, records_of, surges
 
 import clear_alloc as ca
 from clear_alloc.solver.chance.margin_search import margin_of
@@ -88,6 +90,7 @@ def test_spending_to_the_mean_holds_nothing_back_and_leaves_nothing():
     assert 0.4 <= (sums > 80_000).mean() <= 0.6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("overrun", [0.01, 0.05, 0.3])
 @pytest.mark.parametrize("n", [4, 60])
 def test_the_margin_of_few_queries_reaches_to_the_quantile_of_their_sum(n, overrun):
@@ -103,6 +106,7 @@ def test_the_margin_of_few_queries_reaches_to_the_quantile_of_their_sum(n, overr
         assert result.spent + result.margin >= budget - 0.02 * result.margin
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("overrun", [1e-9, 0.05, 0.3])
 def test_the_margin_of_many_queries_is_so_many_deviations_corrected_for_skewness(overrun):
     records, budget = batch(700, 8), 300_000.0
@@ -139,6 +143,7 @@ def test_a_certain_bound_is_held_where_it_is_smaller_than_the_normal_one():
         assert result.utility == pytest.approx(ca.allocate(strategies.build(records), budget).utility, rel=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spread", [0.3, 1.0, 6.0])
 def test_one_query_alone_keeps_the_agreed_chance(spread):
     """Its length passes the budget with a known chance. One length is far from normal: 5 % agreed may become 6."""
@@ -162,6 +167,7 @@ def best_that_keeps_the_chance(records, worth, budget, chance, rng):
     return best
 
 
+@pytest.mark.slow
 def test_two_queries_come_near_the_best_pair_of_caps_that_keeps_the_chance():
     rng, losses = np.random.default_rng(14), []
     for trial in range(12):
@@ -180,6 +186,7 @@ def test_two_queries_come_near_the_best_pair_of_caps_that_keeps_the_chance():
     assert max(losses) <= 0.35
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("records", [batch(40, 9), batch(5, 10) * 6, surges(200, [50] * 20 + [300] * 20)],
                          ids=["random", "tied", "surges"])  # fmt: skip
 def test_more_chance_and_more_budget_never_mean_less(records):
@@ -190,9 +197,13 @@ def test_more_chance_and_more_budget_never_mean_less(records):
     assert all(b >= a * (1 - 2e-3) for a, b in itertools.pairwise(budgets))
 
 
-@given(strategies.tied(st.one_of(strategies.lognormal_records(), strategies.cumulative_records()), most=3, copies=4), st.floats(0.05, 1.1),
-       st.sampled_from([0.001, 0.05, 0.3]))  # fmt: skip
-@settings(max_examples=5, deadline=None)
+@pytest.mark.slow
+@given(
+    strategies.tied(st.one_of(strategies.lognormal_records(), strategies.cumulative_records()), most=3, copies=4),
+    st.floats(0.05, 1.1),
+    st.sampled_from([0.001, 0.05, 0.3]),
+)
+@examples(5)
 def test_even_splits_and_reserved_caps_are_never_worth_more(records, share, overrun):
     curves = strategies.build(records)
     budget = share * float(curves.cost(curves.ceiling, "expected").sum())
@@ -217,6 +228,7 @@ def test_a_chance_that_is_none_is_refused_by_name(overrun, policy):
         policy(ca.LognormalArrival([50, 60], 0.5, 0.5), 100, **EXPECTED, overrun=overrun)
 
 
+@pytest.mark.slow
 def test_floors_and_their_margin_must_fit_the_budget():
     records = lognormals([1000] * 30, 0.5)
     _, cost, _ = tables(records[:1], 1200)
@@ -257,6 +269,7 @@ def test_a_cost_that_is_a_mean_has_no_certain_bound():
     assert tight.choice.tolist() == [-1, 0]
 
 
+@pytest.mark.slow
 def test_the_margin_is_in_the_unit_of_the_budget():
     records = batch(30, 11)
     curves, rates = strategies.build(records), np.linspace(1e-6, 3e-6, 30)

@@ -6,9 +6,10 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from support import strategies
+from support import tolerances
+from support.laws import examples
 
 import clear_alloc as ca
 from clear_alloc.solver.pricing.bracket import COARSE, FINE, MAX_EVALUATIONS, bracket_decreasing
@@ -50,30 +51,30 @@ def check(f, level, bracket, drop):
 
 
 @given(falling(), st.floats(0, 1), st.sampled_from([FINE, COARSE]))
-@settings(max_examples=300, deadline=None)
+@examples(300)
 def test_the_bracket_is_a_pair_of_neighbours_around_the_level(case, share, drop):
     f, jumps, last = case
-    level = share * f(0.0) * (1 - strategies.ROUNDING)
-    for hints in ({}, {"jumps": jumps}):
+    level = share * f(0.0) * (1 - tolerances.ROUNDING)
+    for hints in ({}, {"breakpoints": jumps}):
         bracket = bracket_decreasing(f, level, last, drop=drop, **hints)
         check(f, level, bracket, drop)
         assert 0 < bracket.evaluations <= MAX_EVALUATIONS
 
 
 @given(falling(), st.floats(0, 0.999), st.floats(1e-15, 1e4), st.lists(st.floats(1e-13, 1e3), max_size=5))
-@settings(max_examples=200, deadline=None)
+@examples(200)
 def test_the_answer_does_not_depend_on_the_way_there(case, share, price_guess, wrong):
     """Exact: guesses and jumps, right, wrong or missing, change the number of evaluations and nothing else."""
     f, jumps, last = case
     level = share * f(0.0)
     plain = bracket_decreasing(f, level, last)
     for hints in (
-        {"jumps": jumps},
-        {"jumps": jumps[::2]},
-        {"jumps": np.sort(wrong)},
+        {"breakpoints": jumps},
+        {"breakpoints": jumps[::2]},
+        {"breakpoints": np.sort(wrong)},
         {"price_guess": price_guess},
         {"price_guess": last},
-        {"price_guess": plain.high, "jumps": jumps},
+        {"price_guess": plain.high, "breakpoints": jumps},
         {"price_guess": np.nextafter(plain.low, 0)},
     ):
         assert bracket_decreasing(f, level, last, **hints)[:2] == plain[:2]
@@ -81,7 +82,7 @@ def test_the_answer_does_not_depend_on_the_way_there(case, share, price_guess, w
 
 
 @given(falling(), st.floats(0, 0.999), st.floats(0, 0.999))
-@settings(max_examples=200, deadline=None)
+@examples(200)
 def test_a_lower_level_never_has_a_smaller_root(case, one, other):
     f, jumps, last = case
     low, high = sorted((one * f(0.0), other * f(0.0)))
@@ -97,7 +98,7 @@ def test_roots_of_any_size_are_found_to_the_grid(root, high):
     assert bracket.low < root <= bracket.high
     check(lambda price: float(price < root), 0.5, bracket, FINE)
     if root > 1e-300:
-        assert bracket.high - bracket.low <= strategies.PRICE_GRID * root
+        assert bracket.high - bracket.low <= tolerances.PRICE_GRID * root
     assert bracket.evaluations <= 90
 
 

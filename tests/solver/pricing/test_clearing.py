@@ -7,10 +7,11 @@ import sys
 import cvxpy
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize
-from support import strategies
+from support import strategies, tolerances
+from support.laws import examples
 
 import clear_alloc as ca
 from clear_alloc.solver.pricing.clearing import Status, clearing_price
@@ -20,7 +21,7 @@ NO_CAP = 2.0**53
 
 
 @given(strategies.markets())
-@settings(max_examples=100, deadline=None)
+@examples(100)
 def test_demand_fits_at_the_price_and_exceeds_the_budget_just_below(case):
     records, budget = case
     curves = strategies.build(records)
@@ -34,11 +35,11 @@ def test_demand_fits_at_the_price_and_exceeds_the_budget_just_below(case):
         assert clearing.price == clearing.low == 0
     else:
         assert strategies.market_of(curves).total_demand(clearing.low) > budget
-        assert clearing.low < clearing.price <= clearing.low * (1 + 2 * strategies.PRICE_GRID) + 1e-300
+        assert clearing.low < clearing.price <= clearing.low * (1 + 2 * tolerances.PRICE_GRID) + 1e-300
 
 
 @given(strategies.tied(), st.integers(0, 5000), st.integers(0, 5000))
-@settings(max_examples=120, deadline=None)
+@examples(120)
 def test_the_price_never_rises_with_the_budget(records, one, other):
     """Exact, to the last bit, ties and jumps included: the bracket is a pair of fixed neighbours."""
     curves = strategies.build(records)
@@ -46,6 +47,7 @@ def test_the_price_never_rises_with_the_budget(records, one, other):
     assert ca.allocate(curves, high).price <= ca.allocate(curves, low).price
 
 
+@pytest.mark.slow
 def test_the_price_never_rises_along_a_whole_sweep():
     rng = np.random.default_rng(3)
     for family in strategies.FAMILIES:
@@ -54,23 +56,23 @@ def test_the_price_never_rises_along_a_whole_sweep():
         prices = [clearing_price(strategies.market_of(curves), budget).price for budget in range(0, 90_000, 310)]
         assert (np.diff(prices) <= 0).all()
         highest = strategies.market_of(curves).highest_price
-        assert highest <= prices[0] <= highest * (1 + strategies.PRICE_GRID)
+        assert highest <= prices[0] <= highest * (1 + tolerances.PRICE_GRID)
 
 
 @given(strategies.tied())
-@settings(max_examples=100, deadline=None)
+@examples(100)
 def test_the_price_is_zero_exactly_when_the_budget_covers_every_ceiling(records):
     """Exact, in real tokens: rounding caps up may still leave a price of 0 with somebody short of a token."""
     curves = strategies.build(records)
     costs = zip(curves.ceiling, records, strict=True)
     needed = float(np.sum([np.ceil(c) if r["family"] == strategies.MENU else c for c, r in costs]))
-    ample = ca.allocate(curves, np.ceil(needed * (1 + strategies.ROUNDING)) + len(records))
+    ample = ca.allocate(curves, np.ceil(needed * (1 + tolerances.ROUNDING)) + len(records))
     assert ample.price == 0
     assert ample.status is Status.SLACK
     assert ample.utility == pytest.approx(
-        curves.utility(1e60).sum(), rel=2 * strategies.SATURATION, abs=strategies.ROUNDING
+        curves.utility(1e60).sum(), rel=2 * tolerances.SATURATION, abs=tolerances.ROUNDING
     )
-    scarce = np.floor(needed * (1 - strategies.ROUNDING)) - 1
+    scarce = np.floor(needed * (1 - tolerances.ROUNDING)) - 1
     if scarce >= 0 and (curves.weight > 0).all():
         result = ca.allocate(curves, scarce)
         assert result.price > 0
@@ -158,7 +160,7 @@ def test_floors_and_ceilings_are_part_of_the_demand(family, floor, ceiling):
     st.integers(1, 900),
     st.floats(0, 1.2),
 )
-@settings(max_examples=100, deadline=None)
+@examples(100)
 def test_demand_between_floor_and_ceiling_has_the_highest_surplus(records, floor, room, share):
     """Each query alone, against a grid of all allowed caps, at a price below and above its entry price."""
     curves = strategies.build(records)
@@ -167,7 +169,7 @@ def test_demand_between_floor_and_ceiling_has_the_highest_surplus(records, floor
     values, base = curves.utility(caps), curves.utility(float(floor))
     with np.errstate(invalid="ignore", divide="ignore"):
         steepest = np.where(caps > floor, (values - base) / (caps - floor), 0.0).max(axis=0)
-    slack = 2 * strategies.SATURATION * curves.utility(1e60)
+    slack = 2 * tolerances.SATURATION * curves.utility(1e60)
     assert (side.entry_price * (caps - floor) >= values - base - slack).all()
     for price in (share * float(np.max(side.entry_price)), float(np.max(steepest)) * 0.5):
         wanted = side.demand(price)

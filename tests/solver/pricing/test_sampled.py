@@ -10,9 +10,10 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from support import strategies
+from support import strategies, tolerances
+from support.laws import examples
 
 import clear_alloc as ca
 from clear_alloc.solver.pricing import clearing as price
@@ -49,13 +50,13 @@ def same_price(market, pool):
         return False
     bracket, around = found
     assert around.total(bracket.high) <= pool < around.total(bracket.low)
-    assert market.total_demand(bracket.high) <= pool * (1 + strategies.ROUNDING)
-    assert market.total_demand(bracket.low) >= pool * (1 - strategies.ROUNDING)
-    assert bracket.low < bracket.high <= bracket.low * (1 + strategies.PRICE_GRID)
+    assert market.total_demand(bracket.high) <= pool * (1 + tolerances.ROUNDING)
+    assert market.total_demand(bracket.low) >= pool * (1 - tolerances.ROUNDING)
+    assert bracket.low < bracket.high <= bracket.low * (1 + tolerances.PRICE_GRID)
     plain = full_clearing(market, pool)
     low, high = sorted((plain.price, bracket.high))
-    if high > low * (1 + strategies.PRICE_GRID):
-        assert market.total_demand(low) <= market.total_demand(high) * (1 + strategies.ROUNDING)
+    if high > low * (1 + tolerances.PRICE_GRID):
+        assert market.total_demand(low) <= market.total_demand(high) * (1 + tolerances.ROUNDING)
     return True
 
 
@@ -72,7 +73,7 @@ def test_the_price_is_that_of_a_search_over_everybody(family, n):
 
 
 @given(strategies.tied(), st.floats(0.01, 1.2), st.integers(1, 40))
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_ties_and_few_queries_are_told_apart_as_well(records, share, copies):
     curves = strategies.build([record for record in records if record["family"] != strategies.MENU] * copies)
     if len(curves):
@@ -80,7 +81,7 @@ def test_ties_and_few_queries_are_told_apart_as_well(records, share, copies):
         same_price(market, pool)
         with strategies.patched(price, "SAMPLED_FROM", 0):
             found = clearing_price(market, pool)
-        assert market.total_demand(found.price) <= pool * (1 + strategies.ROUNDING)
+        assert market.total_demand(found.price) <= pool * (1 + tolerances.ROUNDING)
 
 
 @pytest.mark.parametrize("terms", [
@@ -104,6 +105,7 @@ def test_limits_and_charges_are_kept(family, terms):
     assert found >= 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", strategies.SMOOTH)
 @pytest.mark.parametrize("terms", [{}, {"min_tokens": 7}, {"max_tokens": 700}, {"fallback": 20}, {"rate": 0.25}])
 def test_caps_are_as_good_as_the_plain_ones(family, terms):
@@ -114,7 +116,7 @@ def test_caps_are_as_good_as_the_plain_ones(family, terms):
         budget = int(rng.uniform(0.1, 0.7) * curves.break_even.sum() * terms.get("rate", 1.0)) + 60_000
         fast, plain = quickly(curves, budget, **terms), plainly(curves, budget, **terms)
         fast.audit()
-        assert fast.price == pytest.approx(plain.price, rel=strategies.PRICE_GRID, abs=0)
+        assert fast.price == pytest.approx(plain.price, rel=tolerances.PRICE_GRID, abs=0)
         assert fast.utility >= plain.utility - NEAR * plain.upper_bound
         assert fast.upper_bound <= plain.upper_bound * (1 + 1e-9)
         accepted += fast.tokens.tolist() != plain.tokens.tolist() or fast.utility == plain.utility
@@ -122,7 +124,7 @@ def test_caps_are_as_good_as_the_plain_ones(family, terms):
 
 
 @given(strategies.tied(), st.floats(0.0, 1.5), st.integers(1, 30))
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_on_ties_the_quick_path_is_never_worse_than_even_splits(records, share, copies):
     curves = strategies.build([record for record in records if record["family"] != strategies.MENU] * copies)
     if not len(curves):
@@ -211,7 +213,7 @@ def test_neither_threads_nor_blocks_change_a_bit(monkeypatch):
     for other in results[1:]:
         assert (other.tokens == results[0].tokens).all()
         assert (other.price, other.spent) == (results[0].price, results[0].spent)
-        assert other.utility == pytest.approx(results[0].utility, rel=strategies.ROUNDING)
+        assert other.utility == pytest.approx(results[0].utility, rel=tolerances.ROUNDING)
 
 
 @pytest.mark.parametrize("guess", [0.3, 0.97, 1.0, 1.03, 5.0])

@@ -9,12 +9,13 @@ from contextlib import ExitStack
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from oracles import integer_programme
 from scipy.optimize import brentq
 from scipy.special import lambertw
-from support import strategies
+from support import strategies, tolerances
+from support.laws import examples
 
 import clear_alloc as ca
 from clear_alloc.columns.constant import any_nonzero, broadcast_column, is_repeated, of_repeated, take_rows
@@ -103,7 +104,7 @@ def hardly_less(f, level, found):
 
 
 @given(continuous(), st.floats(0, 1), st.sampled_from([0.0, 1e-6, 0.02, 3.0]), st.floats(-8, 8))
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_what_nearly_spends_never_overspends(case, place, error, off):
     f, level = case
     if not f.heights[0] > level >= f.heights[-1]:
@@ -157,7 +158,7 @@ def stepped(draw):
 
 
 @given(stepped(), st.floats(0.85, 1.15), st.floats(0.8, 1.0), st.floats(1.0, 1.3))
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_a_search_from_a_guess_finds_the_same_bracket_or_says_so(case, price_guess, low, high):
     f, jumps, level = case
     plain = bracket_decreasing(f, level, 3.0, jumps)
@@ -247,7 +248,7 @@ LIMITS = {
     "expected floors": {"accounting": "expected", "min_tokens": "own"},
 }
 KINDS = (*strategies.SMOOTH, "mixed", "after", "broadcast_column")
-COLUMNS = ("least", "stop", "last_whole", "start", "floor_value", "floor_charge", "entry_price", "jumps")
+COLUMNS = ("least", "stop", "last_whole", "start", "floor_value", "floor_charge", "entry_price", "breakpoints")
 
 
 def curves_of(kind, n, rng, *, lengths=False):
@@ -295,7 +296,7 @@ def test_what_is_known_of_all_is_known_of_some(kind, limits):
             assert np.array_equal(getattr(before, name), column[rows]), name
             assert np.array_equal(getattr(after, name), column[rows]), name
         price = float(np.median(columns["entry_price"]))
-        for method in ("wanted", "demand", "whole_demand", "best_surplus"):
+        for method in ("demand_if_funded", "demand", "whole_demand", "best_surplus"):
             assert np.array_equal(getattr(before, method)(price), getattr(known, method)(price)[rows]), method
         # Parts of parts, of a side that knows something already and of one that doesn't.
         again = np.arange(len(before))[::-2]
@@ -376,7 +377,7 @@ TERMS = st.sampled_from(list(LIMITS.values()))
     st.integers(0, 9),
     st.integers(1, 3),
 )
-@settings(max_examples=120, deadline=None)
+@examples(120)
 def test_a_split_is_never_ruled_out_that_is_as_good(records, limits, share, seed, step):
     if limits.get("accounting") == "expected":
         records = [record for record in records if record["family"] != strategies.SURGE]
@@ -534,6 +535,7 @@ def kinds_of(records, funded):
     return tuple(sorted(str(r) for r, f in zip(records, funded, strict=True) if f))
 
 
+@pytest.mark.slow
 def test_the_core_s_bounds_hold_for_every_subset():
     better = 0
     for records, budget in core_cases(40, 3):
@@ -604,6 +606,7 @@ def bound_of(records, funded, price, budget):
     return float((prices * budget + (values - prices[:, None] * caps).sum(axis=1)).min())
 
 
+@pytest.mark.slow
 def test_the_core_s_plans_are_the_best_of_all_subsets_in_order():
     """Also where there are ties, sets of equal size, and more branches than one level holds."""
     rng = np.random.default_rng(8)
@@ -661,6 +664,7 @@ OPTIONS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
 @pytest.mark.parametrize(
     ("kind", "n"), [(strategies.SURGE, 51), (strategies.CUMULATIVE, 200), (strategies.LOGNORMAL, 300), ("mixed", 70)]
@@ -683,17 +687,18 @@ def test_every_option_of_a_crowd_gives_what_the_plain_path_gives(kind, n, option
     assert fast.ids == plain.ids
     assert fast.spent + fast.margin <= budget * (1 + 1e-12)
     for rival in splits:
-        assert fast.utility >= rival.utility * (1 - strategies.ROUNDING)
+        assert fast.utility >= rival.utility * (1 - tolerances.ROUNDING)
     if fast.margin:
         # Each path settles its margin in its own rounds: to 0.2 % of it.
         assert fast.utility >= plain.utility * (1 - 2e-4)
         assert fast.price == pytest.approx(plain.price, rel=2e-2)
     else:
         assert fast.utility >= plain.utility - NEAR * plain.upper_bound
-        assert fast.price == pytest.approx(plain.price, rel=strategies.PRICE_GRID)
+        assert fast.price == pytest.approx(plain.price, rel=tolerances.PRICE_GRID)
         assert fast.upper_bound <= plain.upper_bound * (1 + 1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [strategies.CUMULATIVE, strategies.LOGNORMAL])
 @pytest.mark.parametrize("limits", [LIMITS[k] for k in ("expected", "expected rates", "expected floors")])
 def test_a_crowd_settles_its_margin_and_spends_the_rest(kind, limits):
@@ -797,9 +802,10 @@ def test_a_crowd_of_nothing_of_one_kind_or_beside_a_giant(kind):
         with crowds_from(NEVER):
             plain = ca.allocate(giant, 9_000)
         assert result.utility >= plain.utility * (1 - NEAR)
-        assert result.price == pytest.approx(plain.price, rel=strategies.PRICE_GRID)
+        assert result.price == pytest.approx(plain.price, rel=tolerances.PRICE_GRID)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("accounting", ["reserved", "expected"])
 def test_extreme_spreads_in_a_crowd(accounting):
@@ -864,7 +870,7 @@ def test_the_price_clears_many_of_few_kinds():
     for price in (bracket.high, bracket.low):
         exact = math.fsum(market.smooth.charge(market.smooth.demand(price)))
         assert found.total(price) == pytest.approx(exact, rel=1e-14)
-    assert full_clearing(market, pool).price == pytest.approx(bracket.high, rel=strategies.PRICE_GRID)
+    assert full_clearing(market, pool).price == pytest.approx(bracket.high, rel=tolerances.PRICE_GRID)
 
 
 @pytest.mark.parametrize("limits", [LIMITS[k] for k in ("none", "floors", "rates")])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from support import strategies
+from support import strategies, tolerances
 
 import clear_alloc as ca
 from clear_alloc.solver.pricing.clearing import clearing_price
@@ -84,7 +84,7 @@ def test_plans_within_the_funded_set_reach_the_integer_optimum():
         market = strategies.market_of(curves)
         budget = float(rng.integers(1, 1 + int(np.ceil(curves.ceiling).sum())))
         grant = refill_funded(market, FundedSet(np.ones(n, dtype=bool), NONE), budget, 1e-2)
-        assert grant.utility == pytest.approx(exact_solution(market, budget).utility, rel=strategies.ROUNDING)
+        assert grant.utility == pytest.approx(exact_solution(market, budget).utility, rel=tolerances.ROUNDING)
 
 
 def test_whole_tokens_from_any_real_caps_reach_the_best_whole_caps():
@@ -96,7 +96,7 @@ def test_whole_tokens_from_any_real_caps_reach_the_best_whole_caps():
         assert whole.sum() == 37
         assert (whole == np.floor(whole)).all()
         assert (whole <= side.last_whole).all()
-        assert side.curves.utility(whole).sum() == pytest.approx(best, rel=strategies.ROUNDING)
+        assert side.curves.utility(whole).sum() == pytest.approx(best, rel=tolerances.ROUNDING)
 
 
 def test_a_cap_a_hair_below_a_whole_number_is_that_number_and_no_more_is_given_than_there_is():

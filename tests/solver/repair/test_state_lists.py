@@ -6,9 +6,10 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support import strategies
+from support.laws import examples
 
 import clear_alloc as ca
 from clear_alloc.solver.primal.water_filling import evaluate
@@ -91,7 +92,7 @@ def nests(draw):
 
 @pytest.mark.parametrize("dear", [0, 10**9], ids=["tables", "sorting"])
 @given(box=nests())
-@settings(max_examples=50, deadline=None)
+@examples(50)
 def test_the_best_combination_is_the_best_of_all(dear, box):
     kept, combine._DEAR_ROW = combine._DEAR_ROW, -(10**6) if dear == 0 else dear
     try:
