@@ -15,7 +15,14 @@ from clear_alloc.solver.dual import DualBound, tightest
 from clear_alloc.solver.pricing.clearing import Clearing, Status, cleared, clearing_price, full_clearing
 from clear_alloc.solver.pricing.sampled import SAMPLED_FROM, sampled_clearing
 from clear_alloc.solver.primal.sampled_rounding import sampled_solution
-from clear_alloc.solver.primal.solution import FundedSet, Solution, evaluate, floor_solution, total_charge
+from clear_alloc.solver.primal.solution import (
+    FundedSet,
+    Solution,
+    evaluate,
+    floor_solution,
+    spend_all,
+    total_charge,
+)
 from clear_alloc.solver.primal.water_filling import greedy_funded_set, refill_funded
 from clear_alloc.solver.repair.core import improved_funded_sets
 from clear_alloc.solver.repair.split_query import MOST_QUERIES, split_query, split_query_bound
@@ -128,9 +135,9 @@ def _to_pool(market: Market, price: float, pool: float) -> Refill:
 
 
 def _not_below_splits(market: Market, solution: Solution, pool: float) -> Solution:
-    # Dominance is a promise, so the splits are always candidates.
-    rivals = (uniform_solution(market, pool), proportional_solution(market, pool))
-    return max((solution, *rivals), key=lambda one: one.utility)
+    # Dominance is a promise, so the splits are always candidates; what they leave is spent.
+    rival = max((uniform_solution(market, pool), proportional_solution(market, pool)), key=lambda one: one.utility)
+    return solution if solution.utility >= rival.utility else spend_all(market, rival, pool)
 
 
 def _within_reach(market: Market, clearing: Clearing, pool: float) -> tuple[Market, Clearing]:
