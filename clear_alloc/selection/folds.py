@@ -16,8 +16,9 @@ __all__ = ["Folds", "checked_families", "checked_folds"]
 class Folds:
     """Each query's rollouts, dealt in the order in which they stand; a query's only rollout is never set aside.
 
-    test_rows : rows of the rollouts of each fold, none of them empty; one fold that sets nothing aside where no query
-    has two rollouts. Every query keeps a rollout outside each fold, so that all curves have the queries of `data.ids`.
+    test_rows : rows of the rollouts of each fold, none of them empty; one fold that sets nothing aside where no
+        query has two rollouts. Every query keeps a rollout outside each fold: all curves have the queries of
+        `data.ids`.
     """
 
     def __init__(self, data: Rollouts, folds: int):
