@@ -2,7 +2,7 @@
 
 Each query's rollouts are split in two at random. Curves fitted on one half are judged on the other, both ways, so
 that every rollout of a query with two or more is judged once, and never by a curve that it helped to make. The curves
-judged have half the rollouts of those that `fit` returns: what is said of them is, if anything, too severe.
+judged have half the rollouts of those that `fit` returns: their scores are, if anything, too low.
 
 *Outcome.* A curve says how likely a right answer is by each cap, and nothing of when wrong ones end. So a rollout
 that ran under a cap (the whole axis where there was none) has one of these outcomes: right in bin k, or not right by

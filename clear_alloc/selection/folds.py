@@ -58,7 +58,7 @@ def _dealt(data: Rollouts, folds: int) -> list[Ints]:
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order)) - np.repeat(np.cumsum(times) - times, times)
     fold = np.where(times[data.query] > 1, rank % folds, -1)
-    rows = [np.flatnonzero(fold == own) for own in range(int(fold.max()) + 1)]
+    rows = [np.flatnonzero(fold == number) for number in range(int(fold.max()) + 1)]
     return rows or [np.empty(0, dtype=np.intp)]
 
 

@@ -96,7 +96,7 @@ def small_pool(seed):
 @pytest.mark.filterwarnings("error")
 def test_small_pools_give_finite_curves_or_an_error_of_ours():
     curves = 0
-    for seed in range(150):
+    for seed in range(60):
         for family in (*FAMILIES, "auto"):
             table = small_pool(seed)
             try:
@@ -110,4 +110,4 @@ def test_small_pools_give_finite_curves_or_an_error_of_ours():
             value = fitted.curves.utility(caps)
             assert np.all(np.isfinite(value) & (value >= 0) & (value <= 1 + 1e-9))
             json.dumps(fitted.report.to_dict(), allow_nan=False)
-    assert curves > 3000
+    assert curves > 1200

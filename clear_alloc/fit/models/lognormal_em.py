@@ -362,8 +362,8 @@ def _doubt(pool: Population, error: float, sigma: Array, finished: Array, log_me
     usual = pool.between**2 / (pool.between**2 + sigma**2 / np.maximum(finished, 1e-9))
     away = (log_median - pool.centre) / np.maximum(usual, 1e-9)
     moved = (trust**2 @ weight - (trust @ weight) ** 2) * away**2
-    own = sigma**2 / np.maximum(finished, 1e-9)
-    now = pool.between**2 * own / (pool.between**2 + own)
+    alone = sigma**2 / np.maximum(finished, 1e-9)
+    now = pool.between**2 * alone / (pool.between**2 + alone)
     grown: Array = np.maximum(((between * (1.0 - trust)) @ weight + moved) / now, 1.0)
     return np.where(finished > 0.0, grown, 1.0)
 
