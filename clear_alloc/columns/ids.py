@@ -12,7 +12,7 @@ from clear_alloc.columns.arrow import format_of
 from clear_alloc.errors import InvalidArgument
 from clear_alloc.support.parallel import cached_property
 
-__all__ = ["QueryIds", "read_ids"]
+__all__ = ["QueryIds", "listed", "numbered", "read_ids"]
 
 _ARROW = frozenset({"c", "s", "i", "l", "C", "S", "I", "L", "u", "U", "vu"})  # integers and text
 
@@ -34,7 +34,7 @@ class QueryIds:
     @cached_property
     def listed(self) -> tuple[Any, ...]:
         """The names as Python objects, n of them; made at the first call and remembered. O(n)."""
-        return self.column if isinstance(self.column, tuple) else tuple(_listed(self.column))
+        return self.column if isinstance(self.column, tuple) else tuple(listed(self.column))
 
     @property
     def unique(self) -> bool:
@@ -71,6 +71,22 @@ def read_ids(ids: Iterable[Any] | None, n: int) -> QueryIds | None:
     return names
 
 
+def numbered(argument: str, values: Iterable[Any]) -> tuple[list[str] | list[int], npt.NDArray[np.intp]]:
+    """The distinct names of a column in order of first appearance, and the number of each row's name.
+
+    Raises InvalidArgument with the row of a null, and of a name of another kind than the first. O(n).
+    """
+    names = list(listed(values))
+    usual: Any = str if names and isinstance(names[0], str) else (int, np.integer)
+    if not all(issubclass(kind, usual) and kind is not bool for kind in set(map(type, names))):
+        row = next(row for row, name in enumerate(names) if not isinstance(name, usual) or isinstance(name, bool))
+        allowed = "a string or an integer, one kind for all rows, never null"
+        raise InvalidArgument(argument, names[row], allowed, "name the query of every rollout", row)
+    number: dict[Any, int] = {}
+    codes = np.fromiter((number.setdefault(name, len(number)) for name in names), dtype=np.intp, count=len(names))
+    return list(map(str, number)) if usual is str else list(map(int, number)), codes
+
+
 def _differ(array: npt.NDArray[Any]) -> bool:
     """Whether no two entries are equal."""
     ordered = np.sort(array)  # np.unique takes several times as long
@@ -95,12 +111,13 @@ def _column(ids: Iterable[Any]) -> Any:
     if format_of(ids) in _ARROW and hasattr(ids, "unique"):
         copied = getattr(ids, "copy", getattr(ids, "clone", None))  # columns of pyarrow never change
         return copied() if copied else ids
-    return tuple(_listed(ids))
+    return tuple(listed(ids))
 
 
-def _listed(column: Iterable[Any]) -> Iterable[Any]:
+def listed(column: Iterable[Any]) -> Iterable[Any]:
     """The entries as Python objects: pyarrow's own iterator gives scalars of its own."""
-    method = next((own for name in ("to_pylist", "tolist", "to_list") if (own := getattr(column, name, None))), None)
+    methods = (getattr(column, name, None) for name in ("to_pylist", "tolist", "to_list"))
+    method = next(filter(None, methods), None)
     entries: Iterable[Any] = method() if method else column
     return entries
 

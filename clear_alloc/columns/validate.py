@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from clear_alloc.columns.arrow import numbers
+from clear_alloc.columns.arrow import NUMERIC, format_of, numbers
 from clear_alloc.columns.constant import broadcast_column
+from clear_alloc.columns.ids import listed
 from clear_alloc.errors import InvalidArgument
 from clear_alloc.support.types import Array
 
@@ -20,7 +22,10 @@ __all__ = [
     "as_given",
     "at_least",
     "broadcast",
+    "check",
     "column",
+    "is_null",
+    "numbers_or_nan",
     "positive",
     "probability",
     "resolvable",
@@ -72,12 +77,39 @@ def _converted(argument: str, raw: npt.NDArray[Any]) -> Array:
 
 def _number(argument: str, row: int, value: object) -> float:
     # Strings are refused even when they look like numbers: a guess here would hide a broken column.
-    if isinstance(value, (str, bytes, complex)) or value is None:
+    if isinstance(value, (str, bytes, complex, np.complexfloating)) or value is None:
         raise InvalidArgument(argument, value, "a number", "convert the column before passing it", row)
     try:
         return float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError) as error:
         raise InvalidArgument(argument, value, "a number", "convert the column before passing it", row) from error
+
+
+def numbers_or_nan(argument: str, values: Iterable[Any]) -> Array:
+    """A flat column of numbers as float64 of shape (n,), nan for nulls.
+
+    Raises InvalidArgument for anything else, by its row. O(n); no object per row for arrays of
+    numbers, and for columns of Arrow, polars or pandas.
+    """
+    if format_of(values) in NUMERIC:
+        lent = numbers(argument, values, null=math.nan)
+        if lent is not None:
+            return lent
+    raw = np.asarray(values) if hasattr(values, "dtype") else None
+    if raw is not None and raw.dtype.kind in "biuf":
+        return raw.astype(np.float64)
+    entries = (
+        math.nan if is_null(value) else _number(argument, row, value) for row, value in enumerate(listed(values))
+    )
+    return np.fromiter(entries, dtype=np.float64)
+
+
+def is_null(value: object) -> bool:
+    """Whether a cell is empty: None, nan, or what pandas writes for either."""
+    try:
+        return value is None or bool(value != value)
+    except (TypeError, ValueError):  # pandas' NA has no truth; an array has several
+        return not hasattr(value, "__len__")
 
 
 def scalar(argument: str, value: object, allowed: str, remedy: str) -> float:

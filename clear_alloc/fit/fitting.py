@@ -161,8 +161,8 @@ def _choice(data: Rollouts, family: str, wanted: bool) -> tuple[str, dict[str, J
         return family, {}, ()
     judged = cross_fit(data, MODELS if auto else [family])
     if isinstance(judged, str):
-        said = f"nothing to choose a family by, so {MODELS[0]}" if auto else "not judged"
-        return MODELS[0] if auto else family, {}, (f"{said}: {judged}",)
+        verdict = f"nothing to choose a family by, so {MODELS[0]}" if auto else "not judged"
+        return MODELS[0] if auto else family, {}, (f"{verdict}: {judged}",)
     if not auto:
         return family, judged, ()
     best = max(judged, key=lambda name: judged[name].held_out["own"].log_likelihood)

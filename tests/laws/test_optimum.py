@@ -7,12 +7,12 @@ import sys
 
 import numpy as np
 import pytest
+from clear_alloc.solver.repair.exact_table import table_cells
 from oracles import integer_programme
 from support import strategies, tolerances
 
 import clear_alloc as ca
 from clear_alloc.market.problem import AllocateOptions, read_problem
-from clear_alloc.solver.repair.exact_table import table_cells
 
 MANY = 400
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from clear_alloc.solver.repair.exact_table import exact_solution, table_cells
 from support import strategies, tolerances
 
 import clear_alloc as ca
@@ -11,7 +12,6 @@ from clear_alloc.solver.pricing.clearing import clearing_price
 from clear_alloc.solver.primal.rounding import round_to_whole
 from clear_alloc.solver.primal.water_filling import FundedSet, evaluate, greedy_funded_set, refill_funded
 from clear_alloc.solver.repair.core import COPIES, CORE_SIDE, _core, _nearest
-from clear_alloc.solver.repair.exact_table import exact_solution, table_cells
 from clear_alloc.solver.splits import uniform_solution
 
 NONE = np.empty(0, dtype=np.intp)
