@@ -1,25 +1,27 @@
-"""Numeric columns of shape (n,): read, checked and broadcast once, when curves are built."""
+"""Columns of numbers, shape (n,): read, checked and brought to one length once, when curves are built."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from clear_alloc.columns.arrow import numbers
+from clear_alloc.columns.constant import any_nonzero, broadcast_column, is_repeated, of_repeated, take_rows
 from clear_alloc.errors import InvalidArgument
+from clear_alloc.support.types import Array, Bool
 
 __all__ = [
     "MAX_TOKENS",
     "MIN_SCALE",
-    "Array",
     "any_nonzero",
     "as_given",
     "at_least",
     "broadcast",
     "broadcast_column",
+    "check",
     "column",
     "is_repeated",
     "of_repeated",
@@ -28,9 +30,8 @@ __all__ = [
     "resolvable",
     "scalar",
     "take_rows",
+    "within",
 ]
-
-Array = npt.NDArray[np.float64]
 
 MAX_TOKENS = 2.0**53  # float64 counts whole tokens exactly up to here
 _LEAST_CHANCE = 5e-324  # the smallest float above 0
@@ -94,7 +95,7 @@ def scalar(argument: str, value: object, allowed: str, remedy: str) -> float:
         raise InvalidArgument(argument, value, allowed, remedy) from error
 
 
-def check(argument: str, array: Array, good: npt.NDArray[np.bool_], allowed: str, remedy: str) -> None:
+def check(argument: str, array: Array, good: Bool, allowed: str, remedy: str) -> None:
     """Raise `InvalidArgument` for the first row where `good` is false."""
     if not good.all():
         row = int(np.argmin(good))
@@ -155,38 +156,3 @@ def broadcast(columns: Mapping[str, Array]) -> dict[str, Array]:
                 name, f"of length {length}", f"length {n} or a scalar", f"make the lengths match ({shown})"
             )
     return {name: broadcast_column(array, n) for name, array in columns.items()}
-
-
-def broadcast_column(array: npt.NDArray[Any], n: int) -> npt.NDArray[Any]:
-    """A column of length n or 1 as a read-only one of length n; what is repeated takes no memory."""
-    if len(array) == n:
-        shown = array[:]
-        shown.flags.writeable = False
-        return shown
-    shown = np.ndarray((n,), array.dtype, np.ascontiguousarray(array), 0, (0,))
-    shown.flags.writeable = False
-    return shown
-
-
-def is_repeated(array: npt.NDArray[Any]) -> bool:
-    """Whether a column is one value n times over."""
-    return len(array) == 1 or (array.strides == (0,) and len(array) > 0)
-
-
-def any_nonzero(array: npt.NDArray[Any]) -> bool:
-    """Whether any entry differs from 0; of a repeated column at once."""
-    return bool((array[:1] if is_repeated(array) else array).any())
-
-
-def take_rows(array: npt.NDArray[Any], rows: npt.NDArray[np.intp] | slice) -> npt.NDArray[Any]:
-    """Some rows of a column; of a repeated one without a copy."""
-    if array.strides == (0,) and len(array) and not isinstance(rows, slice):
-        return np.ndarray((len(rows),), array.dtype, array[:1], 0, (0,))
-    return array[rows]
-
-
-def of_repeated(act: Callable[..., npt.NDArray[Any]], *columns: Array) -> npt.NDArray[Any]:
-    """An elementwise function of columns; of repeated ones it is asked for a single row."""
-    if len(columns[0]) > 1 and all(map(is_repeated, columns)):
-        return broadcast_column(act(*(column[:1] for column in columns)), len(columns[0]))
-    return act(*columns)

@@ -17,14 +17,8 @@ from scipy.special import lambertw
 from support import strategies
 
 import clear_alloc as ca
-from clear_alloc.columns.validate import (
-    any_nonzero,
-    broadcast_column,
-    is_repeated,
-    of_repeated,
-    take_rows,
-    within,
-)
+from clear_alloc.columns.constant import any_nonzero, broadcast_column, is_repeated, of_repeated, take_rows
+from clear_alloc.columns.validate import within
 from clear_alloc.curves import Charged, concatenate
 from clear_alloc.solver.pricing import sampled as crowd
 from clear_alloc.solver.pricing.bracket import bracket_decreasing, bracket_from_guess, vector_root
