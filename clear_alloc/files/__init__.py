@@ -1,12 +1,12 @@
-"""Rollouts, curves, groups and caps on disk, as JSONL, CSV or Parquet by suffix, judged by `clear_alloc.schema`."""
+"""Rollouts, curves, groups and caps on disk, as JSONL, CSV or Parquet by suffix, checked by `clear_alloc.schema`."""
 
 from clear_alloc.files.atomic import replacing
 from clear_alloc.files.bad_rows import BadRowPolicy, Skipped
 from clear_alloc.files.caps import read_caps, write_caps
+from clear_alloc.files.checked_rows import check_rows, json_objects, read_checked
 from clear_alloc.files.curve_file import CurveFile, curves_of_table, read_curves, write_curves
 from clear_alloc.files.formats import Pick, write_columns
 from clear_alloc.files.group_file import read_groups
-from clear_alloc.files.judged import json_objects, judge_rows, read_judged
 from clear_alloc.files.rollouts import RolloutTable, read_rollouts, rollout_table, write_rollouts
 
 __all__ = [
@@ -15,13 +15,13 @@ __all__ = [
     "Pick",
     "RolloutTable",
     "Skipped",
+    "check_rows",
     "curves_of_table",
     "json_objects",
-    "judge_rows",
     "read_caps",
+    "read_checked",
     "read_curves",
     "read_groups",
-    "read_judged",
     "read_rollouts",
     "replacing",
     "rollout_table",

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from clear_alloc.allocation.result import Allocation
+from clear_alloc.files.checked_rows import read_checked
 from clear_alloc.files.formats import write_columns
-from clear_alloc.files.judged import read_judged
 from clear_alloc.files.unique_ids import check_ids, check_unique
 from clear_alloc.schema import CapRow
 
@@ -26,9 +26,9 @@ def read_caps(path: Path) -> dict[str, npt.NDArray[Any]]:
     `query_id` (str), `tokens` (int64), `funded` (bool), `choice` (int64, or -1), `reason` (the name of a `Reason` in
     small letters, or None) and `charge` (float64, budget units, or NaN); older files have neither of the last two.
     """
-    judged = read_judged(path, CapRow)
-    check_unique(judged, "query_id")
-    columns = judged.columns
+    checked = read_checked(path, CapRow)
+    check_unique(checked, "query_id")
+    columns = checked.columns
     choice = np.where(np.isnan(columns["choice"]), -1, columns["choice"]).astype(np.int64)
     tokens, funded = columns["tokens"].astype(np.int64), columns["funded"].astype(bool)
     told = {name: columns[name] for name in ("reason", "charge")}

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from clear_alloc.errors import BadRow, InvalidArgument
-from clear_alloc.files.judged import Judged
+from clear_alloc.files.checked_rows import CheckedRows
 
 __all__ = ["check_ids", "check_unique"]
 
 
-def check_unique(judged: Judged, name: str) -> None:
+def check_unique(checked: CheckedRows, name: str) -> None:
     """`BadRow` for the first row whose name in column `name` stands in an earlier row too."""
     first: dict[str, int] = {}
-    for number, value in zip(judged.rows, judged.columns[name], strict=True):
+    for number, value in zip(checked.rows, checked.columns[name], strict=True):
         if first.setdefault(value, number) != number:
             reason = f"{name} {value!r} is already in row {first[value]}; rename or remove one of them"
-            raise BadRow(judged.source, number, reason)
+            raise BadRow(checked.source, number, reason)
 
 
 def check_ids(ids: Sequence[str], n: int) -> None:

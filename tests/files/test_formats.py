@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 import clear_alloc as ca
 from clear_alloc import files
 from clear_alloc.curves import from_records
-from clear_alloc.files import atomic, formats, judged
+from clear_alloc.files import atomic, checked_rows, formats
 from clear_alloc.groups import Group
 from clear_alloc.schema import QueryRow
 
@@ -704,7 +704,7 @@ def test_good_rows_of_parquet_are_not_shown_to_the_model_one_by_one(tmp_path, mo
     def shown(*_):
         raise AssertionError
 
-    monkeypatch.setattr(judged, "_judge", shown)
+    monkeypatch.setattr(checked_rows, "_checked_row", shown)
     assert len(files.read_rollouts(tmp_path / "r.parquet")["tokens"]) == 9
     found = files.read_curves(tmp_path / "c.parquet")
     assert len(found.curves) == 9

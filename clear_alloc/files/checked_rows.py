@@ -1,4 +1,4 @@
-"""Files in, judged columns out: every row has passed its model, one by one or in bulk."""
+"""Files in, checked columns out: every row has passed its model, one by one or in bulk."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from clear_alloc.files.formats import (
 from clear_alloc.schema import AMOUNTS, LISTS, TEXTS, Column, refusal, suspects
 from clear_alloc.support.optional import optional
 
-__all__ = ["Judged", "json_objects", "judge_rows", "judge_table", "read_judged"]
+__all__ = ["CheckedRows", "check_rows", "check_table", "json_objects", "read_checked"]
 
 
-class Judged(NamedTuple):
+class CheckedRows(NamedTuple):
     """Rows that passed.
 
     source : name of the file.
@@ -44,12 +44,12 @@ class Judged(NamedTuple):
     rows: Sequence[int]
 
 
-def read_judged(
+def read_checked(
     path: str | os.PathLike[str],
     model: type[BaseModel],
     refuse: BadRowPolicy | None = None,
     pick: Pick | None = None,
-) -> Judged:
+) -> CheckedRows:
     """Read a JSONL, CSV or Parquet file whose rows are `model`'s.
 
     refuse : what becomes of bad rows; by default the first one ends the reading.
@@ -69,10 +69,10 @@ def read_judged(
     file, kind = Path(path), format_of(path)
     refuse = BadRowPolicy() if refuse is None else refuse
     if kind == PARQUET:
-        return judge_table(file, model, parquet_table(file, model, pick), refuse)
+        return check_table(file, model, parquet_table(file, model, pick), refuse)
     if kind == CSV:
-        return judge_rows(file, model, table_rows(file, model, refuse, pick), refuse)
-    return judge_rows(file, model, json_lines(file) if pick is None else _picked(file, refuse, pick), refuse)
+        return check_rows(file, model, table_rows(file, model, refuse, pick), refuse)
+    return check_rows(file, model, json_lines(file) if pick is None else _picked(file, refuse, pick), refuse)
 
 
 def _picked(path: Path, refuse: BadRowPolicy, pick: Pick) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -94,26 +94,26 @@ def json_objects(path: Path, refuse: BadRowPolicy) -> Iterator[tuple[int, dict[s
             refuse(path, number, f"the row is not one JSON object; repair or remove the line{detail}")
 
 
-def judge_rows(
+def check_rows(
     source: str | os.PathLike[str],
     model: type[BaseModel],
     rows: Iterable[tuple[int, bytes | dict[str, Any]]],
     refuse: BadRowPolicy,
-) -> Judged:
-    """Judge rows one by one, each a dict or a line of JSON; `refuse` hears of those that don't pass. O(n)."""
+) -> CheckedRows:
+    """Check rows one by one, each a dict or a line of JSON; `refuse` hears of those that don't pass. O(n)."""
     # Only the values are kept: a million models would take a gigabyte.
     kept: dict[str, list[Any]] = {name: [] for name in model.model_fields}
     numbers = []
     for number, content in rows:
-        row = _judge(source, model, number, content, refuse)
+        row = _checked_row(source, model, number, content, refuse)
         if row is not None:
             numbers.append(number)
             for name, values in kept.items():
                 values.append(getattr(row, name))
-    return Judged(str(source), {name: _array(name, values) for name, values in kept.items()}, numbers)
+    return CheckedRows(str(source), {name: _array(name, values) for name, values in kept.items()}, numbers)
 
 
-def _judge(
+def _checked_row(
     source: object, model: type[BaseModel], number: int, content: bytes | dict[str, Any], refuse: BadRowPolicy
 ) -> BaseModel | None:
     try:
@@ -131,8 +131,10 @@ def _array(name: str, values: list[Any]) -> npt.NDArray[Any]:
     return np.array(values, dtype=np.float64)
 
 
-def judge_table(source: str | os.PathLike[str], model: type[BaseModel], table: Any, refuse: BadRowPolicy) -> Judged:
-    """Judge a pyarrow table whose columns are fields of `model`, in bulk; rows in doubt one by one. O(n)."""
+def check_table(
+    source: str | os.PathLike[str], model: type[BaseModel], table: Any, refuse: BadRowPolicy
+) -> CheckedRows:
+    """Check a pyarrow table whose columns are fields of `model`, in bulk; rows in doubt one by one. O(n)."""
     columns = {name: _column(table.column(name)) for name in table.column_names}
     doubtful = np.flatnonzero(suspects(model, columns))
     kept = {
@@ -141,14 +143,14 @@ def judge_table(source: str | os.PathLike[str], model: type[BaseModel], table: A
     }
     passed = np.ones(table.num_rows, dtype=bool)
     for place, cells in zip(doubtful.tolist(), _cells(table, doubtful), strict=True):
-        row = _judge(source, model, place + 1, cells, refuse)
+        row = _checked_row(source, model, place + 1, cells, refuse)
         passed[place] = row is not None
         for name, values in kept.items():
             values[place] = None if row is None else getattr(row, name)
     if passed.all():
-        return Judged(str(source), kept, range(1, table.num_rows + 1))
+        return CheckedRows(str(source), kept, range(1, table.num_rows + 1))
     numbers: list[int] = (np.flatnonzero(passed) + 1).tolist()
-    return Judged(str(source), {name: values[passed] for name, values in kept.items()}, numbers)
+    return CheckedRows(str(source), {name: values[passed] for name, values in kept.items()}, numbers)
 
 
 def _column(chunked: Any) -> Column:
