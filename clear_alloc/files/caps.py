@@ -10,9 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from clear_alloc.allocation.result import Allocation
-from clear_alloc.files.checked_rows import read_checked
-from clear_alloc.files.formats import write_columns
-from clear_alloc.files.unique_ids import check_ids, check_unique
+from clear_alloc.files.checked_rows import check_unique, read_checked
+from clear_alloc.files.writing import names_to_write, write_columns
 from clear_alloc.schema import CapRow
 
 __all__ = ["read_caps", "write_caps"]
@@ -37,8 +36,7 @@ def read_caps(path: Path) -> dict[str, npt.NDArray[Any]]:
 
 def write_caps(path: Path, result: Allocation, ids: Sequence[str]) -> None:
     """Write an allocation, one row per query; `choice` only where it holds menus. Columns as `read_caps` has them."""
-    check_ids(ids, len(result.tokens))
-    columns = {"query_id": [str(name) for name in ids], "tokens": result.tokens.tolist()}
+    columns = {"query_id": names_to_write(ids, len(result.tokens)), "tokens": result.tokens.tolist()}
     columns["funded"] = result.funded.tolist()
     if result.choice is not None:
         columns["choice"] = result.choice.tolist()

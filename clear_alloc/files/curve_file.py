@@ -11,10 +11,10 @@ import numpy.typing as npt
 
 from clear_alloc.curves import FAMILIES, MAX_TOKENS, Curves, ShiftedSurge, concatenate
 from clear_alloc.errors import BadRow, InvalidArgument
+from clear_alloc.files.arrow_table import table_in_memory
 from clear_alloc.files.bad_rows import BadRowPolicy
-from clear_alloc.files.checked_rows import CheckedRows, check_table, read_checked
-from clear_alloc.files.formats import table_in_memory, whole_or_none, write_columns
-from clear_alloc.files.unique_ids import check_ids, check_unique
+from clear_alloc.files.checked_rows import CheckedRows, check_table, check_unique, read_checked
+from clear_alloc.files.writing import names_to_write, whole_or_none, write_columns
 from clear_alloc.market.feasible import whole_column
 from clear_alloc.schema import OPTIONAL, PARAMETERS, QueryRow
 
@@ -196,10 +196,10 @@ def write_curves(
 
     ids : n unique names. The others are columns as `CurveFile` has them, None for none.
     """
-    check_ids(ids, len(curves))
+    names = names_to_write(ids, len(curves))
     records = curves.to_records()
     columns: dict[str, list[Any]] = {
-        "id": [str(name) for name in ids],
+        "id": names,
         "family": [r["family"] for r in records],
     }
     for name in QueryRow.model_fields:

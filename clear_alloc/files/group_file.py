@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 
-from clear_alloc.files.checked_rows import read_checked
-from clear_alloc.files.unique_ids import check_unique
+from clear_alloc.files.checked_rows import check_unique, read_checked
 from clear_alloc.groups import Group
 from clear_alloc.schema import GroupRow
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from clear_alloc.errors import InvalidArgument
 from clear_alloc.files.bad_rows import BadRowPolicy, Skipped
 from clear_alloc.files.checked_rows import CheckedRows, read_checked
-from clear_alloc.files.formats import whole_or_none, write_columns
+from clear_alloc.files.writing import whole_or_none, write_columns
 from clear_alloc.schema import RolloutRow
 
 __all__ = ["RolloutTable", "read_rollouts", "rollout_table", "write_rollouts"]

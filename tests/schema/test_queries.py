@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 import clear_alloc.curves as families
 from clear_alloc.curves.mixed import FAMILIES
 from clear_alloc.errors import BadRow, InvalidArgument
-from clear_alloc.files.checked_rows import _column, read_checked
+from clear_alloc.files.arrow_table import numpy_column
+from clear_alloc.files.checked_rows import read_checked
 from clear_alloc.market.feasible import read_limits
 from clear_alloc.market.tariff import read_tariff
 from clear_alloc.schema import (
@@ -520,7 +521,9 @@ def test_no_refused_row_is_beyond_doubt(model):
                 # Whole numbers with a gap, too, which turn to floats on their way to numpy.
                 exact = pa.array(pool, pa.int64()) if pool is WHOLES else pa.array(pool)
                 table = pa.table({name: exact if name == field else values for name, values in columns.items()})
-                doubt = suspects(model, {name: _column(table.column(name)) for name in table.column_names})
+                doubt = suspects(
+                    model, {name: numpy_column("t", name, table.column(name)) for name in table.column_names}
+                )
                 for cells, suspect in zip(table.to_pylist(), doubt, strict=True):
                     assert suspect or accepted(model, cells), cells
 
