@@ -66,7 +66,7 @@ def _read(stream: Any, file: Any, names: list[str], nested: list[str]) -> dict[s
     # As dictionaries, a name that stands in a million rows is one text until it is known to fit.
     table = parquet.ParquetFile(stream, metadata=file.metadata, read_dictionary=texts).read(columns=names)
     columns = {name: table.column(name) for name in names if name not in nested}
-    _check_growth(stream.name, sum(_letters(columns[name]) for name in texts), size)
+    _check_growth(stream.name, sum(map(_letters, columns.values())), size)
     for path in nested:
         outer, *inner = path.split(".")
         columns[path] = compute.struct_field(table.column(outer), inner)
@@ -92,9 +92,10 @@ def _claimed(file: Any, names: Sequence[str]) -> int:
     return needed
 
 
-def _letters(texts: Any) -> int:
+def _letters(column: Any) -> int:
+    """Bytes of the texts of a column that came as a dictionary; 0 for other columns."""
     compute = optional("pyarrow.compute", "cli", "reading Parquet")
-    chunks = [chunk for chunk in texts.chunks if hasattr(chunk, "dictionary")]
+    chunks = [chunk for chunk in column.chunks if hasattr(chunk, "dictionary") and _is_text(chunk.dictionary.type)]
     return sum(compute.sum(compute.binary_length(c.dictionary).take(c.indices)).as_py() or 0 for c in chunks)
 
 

@@ -17,7 +17,7 @@ from clear_alloc.schema import AMOUNTS, LISTS, TEXTS
 
 __all__ = ["csv_rows", "unfolded"]
 
-_LONGEST = 2**25  # characters of a cell; csv stops at 2**17, and one quote that never ends takes all that follows
+_LONGEST = 2**24  # characters of a cell; csv stops at 2**17, and one quote that never ends takes all that follows
 
 
 def csv_rows(

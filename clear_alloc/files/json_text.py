@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +26,22 @@ def parse_json(text: str | bytes) -> Any:
     ValueError in one short sentence for text that is not JSON, for a key that stands twice in one object, and for
     more nesting than Python's reader takes (about a thousand levels). O(length).
     """
+    raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    with suppress(ValueError):
+        content = pydantic_core.from_json(raw)  # several times as fast, but the last of two equal keys wins
+        if isinstance(content, dict) and raw.count(b":") == len(content):
+            return content  # each key has a colon of its own, so none stands twice
     try:
-        content = pydantic_core.from_json(text)  # several times as fast, but the last of two equal keys wins
-        if isinstance(content, dict) and text.count(":" if isinstance(text, str) else b":") == len(content):
-            return content  # each colon belongs to one key, so none stands twice
-    except ValueError:
-        pass
-    try:
-        return json.loads(text if isinstance(text, str) else text.decode(), object_pairs_hook=_object)
+        return json.loads(raw.decode(), object_pairs_hook=_object, parse_int=_whole)
     except RecursionError:
         raise ValueError("it is nested too deep") from None
+
+
+def _whole(digits: str) -> int:
+    try:
+        return int(digits)
+    except ValueError:
+        raise ValueError(f"a number has {len(digits):,} digits") from None
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
