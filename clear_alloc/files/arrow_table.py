@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ __all__ = ["numpy_column", "parquet_table", "table_in_memory"]
 
 # A real file seldom grows tenfold when it is read; one that grows more than this is made to fill the memory.
 _GROWTH, _ALWAYS = 200, 2**28  # times its size, and what any file may take, bytes
+_GROWTH_OF_ALL = 1000  # with columns that are not read: a prompt that stands in each row packs well
 _TEXT = 64  # bytes that a text takes in Python beside its letters
 
 
@@ -59,13 +60,13 @@ def _inside(schema: Any, path: str) -> bool:
 
 def _read(stream: Any, file: Any, names: list[str], nested: list[str]) -> dict[str, Any]:
     parquet, compute = (optional(f"pyarrow.{name}", "cli", "reading Parquet") for name in ("parquet", "compute"))
-    schema = file.schema_arrow
-    size = os.fstat(stream.fileno()).st_size
-    _check_growth(stream.name, _claimed(file, names), size)
-    texts = [name for name in names if name not in nested and _is_text(schema.field(name).type)]
+    schema, size = file.schema_arrow, os.fstat(stream.fileno()).st_size
+    flat = [name for name in names if name not in nested]
+    _check_claims(stream.name, file, {name: schema.field(name).type for name in flat}, size)
+    texts = [name for name in flat if _is_text(schema.field(name).type)]
     # As dictionaries, a name that stands in a million rows is one text until it is known to fit.
     table = parquet.ParquetFile(stream, metadata=file.metadata, read_dictionary=texts).read(columns=names)
-    columns = {name: table.column(name) for name in names if name not in nested}
+    columns = {name: table.column(name) for name in flat}
     _check_growth(stream.name, sum(map(_letters, columns.values())), size)
     for path in nested:
         outer, *inner = path.split(".")
@@ -78,18 +79,18 @@ def _is_text(kind: Any) -> bool:
     return any(test(kind) for test in (types.is_string, types.is_large_string, types.is_string_view))
 
 
-def _claimed(file: Any, names: Sequence[str]) -> int:
-    """Bytes that the columns take once read, as the file's footer has it, texts by their number alone."""
-    paths = [file.schema.column(k).path for k in range(len(file.schema))]
-    known = set(names)
-    wanted = [k for k, path in enumerate(paths) if path in known or any(path.startswith(f"{n}.") for n in names)]
-    needed = 0
-    for group in range(file.metadata.num_row_groups):
-        for k in wanted:
-            chunk = file.metadata.row_group(group).column(k)
-            each = _TEXT if chunk.physical_type == "BYTE_ARRAY" else 8
-            needed += max(chunk.num_values * each, chunk.total_uncompressed_size)
-    return needed
+def _check_claims(path: str, file: Any, kinds: Mapping[str, Any], size: int) -> None:
+    """Refuse a file whose footer announces more than `_check_growth` allows, before it is read."""
+    types, metadata = optional("pyarrow", "cli", "reading Parquet").types, file.metadata
+    groups = [metadata.row_group(k) for k in range(metadata.num_row_groups)]
+    _check_growth(path, sum(group.total_byte_size for group in groups), size, _GROWTH_OF_ALL)
+    lists = [name for name, kind in kinds.items() if types.is_nested(kind)]
+    needed = metadata.num_rows * sum(_TEXT if _is_text(kind) else 8 for kind in kinds.values())
+    if lists:
+        file.scan_contents(columns=lists)  # pyarrow aborts the process where `column` meets a broken footer
+        places = [k for k in range(len(file.schema)) if file.schema.column(k).path.split(".")[0] in lists]
+        needed += sum(group.column(k).num_values * 8 for group in groups for k in places)
+    _check_growth(path, needed, size)
 
 
 def _letters(column: Any) -> int:
@@ -99,9 +100,9 @@ def _letters(column: Any) -> int:
     return sum(compute.sum(compute.binary_length(c.dictionary).take(c.indices)).as_py() or 0 for c in chunks)
 
 
-def _check_growth(path: str, needed: int, size: int) -> None:
-    if needed > max(_ALWAYS, _GROWTH * size):
-        found, allowed = f"{needed:,} bytes of {size:,}", f"at most {_GROWTH} times as many as the file has"
+def _check_growth(path: str, needed: int, size: int, growth: int = _GROWTH) -> None:
+    if needed > max(_ALWAYS, growth * size):
+        found, allowed = f"{needed:,} bytes in {size:,}", f"at most {growth} times the size of the file"
         raise InvalidArgument(f"the content of {path}", found, allowed, "divide the file, or check where it is from")
 
 
