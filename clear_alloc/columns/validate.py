@@ -27,6 +27,7 @@ __all__ = [
     "of_repeated",
     "positive",
     "probability",
+    "real_number",
     "resolvable",
     "scalar",
     "take_rows",
@@ -75,24 +76,33 @@ def _converted(argument: str, raw: npt.NDArray[Any]) -> Array:
     return raw.astype(np.float64)
 
 
-def _number(argument: str, row: int, value: object) -> float:
-    # Strings are refused even when they look like numbers: a guess here would hide a broken column.
-    if isinstance(value, (str, bytes, complex)) or value is None:
-        raise InvalidArgument(argument, value, "a number", "convert the column before passing it", row)
+def real_number(value: object) -> float | None:
+    """The number as a float, booleans as 0 and 1; None for anything else: text, complex numbers, dates, arrays.
+
+    Text is none even where it looks like a number: a guess here would hide a broken column.
+    """
+    value = value.item() if isinstance(value, (np.generic, np.ndarray)) and value.ndim == 0 else value
+    if isinstance(value, (str, bytes, bytearray, complex, np.ndarray)) or value is None:
+        return None
     try:
         return float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError) as error:
-        raise InvalidArgument(argument, value, "a number", "convert the column before passing it", row) from error
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _number(argument: str, row: int, value: object) -> float:
+    number = real_number(value)
+    if number is None:
+        raise InvalidArgument(argument, value, "a number", "convert the column before passing it", row)
+    return number
 
 
 def scalar(argument: str, value: object, allowed: str, remedy: str) -> float:
     """One number as a float, whatever its size; InvalidArgument for anything else, text and booleans included."""
-    if isinstance(value, (bool, str, bytes)) or value is None:
+    number = None if isinstance(value, (bool, np.bool_)) else real_number(value)
+    if number is None:
         raise InvalidArgument(argument, value, allowed, remedy)
-    try:
-        return float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError) as error:
-        raise InvalidArgument(argument, value, allowed, remedy) from error
+    return number
 
 
 def check(argument: str, array: Array, good: Bool, allowed: str, remedy: str) -> None:

@@ -181,7 +181,9 @@ def _merged(pieces: Sequence[Piece]) -> Curves:
 class CurveRecord(Protocol):
     """One query as an object: the pydantic models of `clear_alloc.schema` are of this kind."""
 
-    family: str
+    @property
+    def family(self) -> str:
+        """Name of the family, a key of `FAMILIES`."""
 
     def curve_parameters(self) -> dict[str, Any]:
         """Keyword arguments of the family's class, one value each."""

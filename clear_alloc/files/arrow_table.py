@@ -134,11 +134,10 @@ def _plain(source: object, name: str, column: Any) -> Any:
     try:
         if kind is not None and arrow.types.is_run_end_encoded(column.type):
             column = arrow.chunked_array([compute.run_end_decode(chunk) for chunk in column.chunks], kind)
-        if kind is not None and column.type != kind:
-            column = column.cast(kind)
-            column.validate()  # some casts of young types come out broken
+        if kind is not None and any(test(column.type) for test in _list_views()):
+            return arrow.chunked_array([arrow.array(column.to_pylist(), kind)])  # a cast may lose their entries
         if kind is not None:
-            return column
+            return column if column.type == kind else column.cast(kind)
     except arrow.ArrowException:
         pass
     allowed = "text, booleans, integers, floats, or lists of numbers"
@@ -151,12 +150,12 @@ def _plain_type(kind: Any) -> Any:
     types = arrow.types
     if types.is_dictionary(kind) or types.is_run_end_encoded(kind):
         return _plain_type(kind.value_type)
-    views = (types.is_list_view, types.is_large_list_view, types.is_fixed_size_list)
-    if any(test(kind) for test in (*views, types.is_list, types.is_large_list)):
+    lists = (types.is_list, types.is_large_list)
+    if any(test(kind) for test in (*lists, *_list_views(), types.is_fixed_size_list)):
         inner = _plain_type(kind.value_type)
         if inner is None or _is_text(inner):
             return None
-        same = inner == kind.value_type and not any(test(kind) for test in views)
+        same = inner == kind.value_type and any(test(kind) for test in lists)
         return kind if same else arrow.large_list(inner)
     if types.is_floating(kind):  # bounds of rows are compared as float64, whatever the width
         return arrow.float64()
@@ -166,6 +165,11 @@ def _plain_type(kind: Any) -> Any:
         return arrow.large_string() if types.is_string_view(kind) else kind
     plain = (types.is_boolean, types.is_integer, types.is_null)
     return kind if any(test(kind) for test in plain) else None
+
+
+def _list_views() -> tuple[Any, ...]:
+    types = optional("pyarrow", "cli", "reading a table").types
+    return types.is_list_view, types.is_large_list_view
 
 
 def numpy_column(source: object, name: str, chunked: Any) -> Column:

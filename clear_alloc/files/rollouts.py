@@ -58,7 +58,8 @@ def read_rollouts(
     ----------
     path : path
     columns : mapping, optional
-        Where the file's names are its own, the file's column for each of ours: `{"query_id": "question"}`.
+        Where the file's names are its own, the file's column for each of ours: `{"query_id": "question"}`, or
+        `{"tokens": "usage.completion_tokens"}` for a field inside another.
     skip_bad_rows : bool, default False
         Leave bad rows out and list them in `.skipped`, instead of refusing the file at the first one.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 import clear_alloc as ca
@@ -48,3 +50,63 @@ def test_csv_that_is_not_utf8_is_refused(tmp_path):
     path.write_bytes("query_id,tokens,correct\nä,3,1\n".encode("latin-1"))
     with pytest.raises(ca.BadRow, match="can't be read as CSV in UTF-8"):
         files.read_rollouts(path)
+
+
+HEADER = "query_id,tokens,correct"
+
+
+@pytest.mark.parametrize("letters", [500_000, 10_000_000])
+@pytest.mark.parametrize("columns", [None, {"cap": "limit"}], ids=["plain", "mapped"])
+def test_long_fields_that_are_not_ours_are_read(tmp_path, letters, columns):
+    (tmp_path / "r.csv").write_text(f"{HEADER},text,limit\na,5,1,{'x' * letters},\n")
+    assert files.read_rollouts(tmp_path / "r.csv", columns=columns)["tokens"].tolist() == [5]
+
+
+@pytest.mark.slow
+def test_a_quote_that_never_ends_is_refused_before_it_fills_the_memory(tmp_path):
+    (tmp_path / "r.csv").write_text(f'{HEADER}\na,5,1\n"b,5,1\n' + "c,5,1\n" * 4_000_000)
+    with pytest.raises(ca.BadRow, match=r"row 2: the text can't be read as CSV in UTF-8 \(field larger than"):
+        files.read_rollouts(tmp_path / "r.csv")
+
+
+def test_long_fields_of_ours_are_not_echoed_whole(tmp_path):
+    for cells in (f"{'q' * 10**7},x,1", f"a,{'9' * 10**7},1"):
+        (tmp_path / "r.csv").write_text(f"{HEADER}\n{cells}\n")
+        with pytest.raises(ca.BadRow, match="row 1: tokens is '") as caught:
+            files.read_rollouts(tmp_path / "r.csv")
+        assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize("columns", [None, {"cap": "c1"}], ids=["plain", "mapped"])
+def test_many_columns_take_seconds(tmp_path, columns):
+    n = 100_000
+    names, empty = ",".join(f"c{k}" for k in range(n)), "," * (n - 1)
+    (tmp_path / "r.csv").write_text(f"{HEADER},{names}\na,300,1,{empty}\na,301,1,{empty}\n")
+    start = time.process_time()
+    assert files.read_rollouts(tmp_path / "r.csv", columns=columns)["tokens"].tolist() == [300, 301]
+    assert time.process_time() - start < 8  # 95 s where each name was counted in the whole header
+    (tmp_path / "r.csv").write_text(f"{names}\n{empty}\n")
+    with pytest.raises(ca.InvalidArgument) as caught:
+        files.read_rollouts(tmp_path / "r.csv", columns=columns)
+    assert len(str(caught.value)) < 1_000
+
+
+@pytest.mark.parametrize("bad", [b"\xff", b"\0"])
+def test_the_row_that_is_no_text_is_named(tmp_path, bad):
+    (tmp_path / "r.csv").write_bytes(f"{HEADER}\n".encode() + b"\xc3\xa4,5,1\n" * 5_000 + b"a" + bad + b",5,1\n")
+    with pytest.raises(ca.BadRow, match=r"row 5001: .*(a byte is not UTF-8|it holds NUL)"):
+        files.read_rollouts(tmp_path / "r.csv", skip_bad_rows=True)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32"])
+def test_text_of_another_width_is_refused(tmp_path, encoding):
+    (tmp_path / "r.csv").write_bytes(f"{HEADER}\na,5,1\n".encode(encoding))
+    with pytest.raises(ca.BadRow, match="row 1: the text can't be read as CSV in UTF-8"):
+        files.read_rollouts(tmp_path / "r.csv")
+
+
+def test_deep_lists_in_cells_and_keys_that_stand_twice_stay_text(tmp_path):
+    for text in ("[" * 100_000, '"[{""a"": 1, ""a"": 2}]"'):
+        (tmp_path / "c.csv").write_text(f"id,family,costs,values\na,menu,{text},1\n")
+        with pytest.raises(ca.BadRow, match=r"row 1: costs is '\["):
+            files.read_curves(tmp_path / "c.csv")
