@@ -30,7 +30,15 @@ from clear_alloc.cli.terms import (
     terms_of,
 )
 from clear_alloc.errors import InvalidArgument
-from clear_alloc.files import CurveFile, read_curves, read_groups, write_caps, write_columns, write_curves
+from clear_alloc.files import (
+    CurveFile,
+    check_output,
+    read_curves,
+    read_groups,
+    write_caps,
+    write_columns,
+    write_curves,
+)
 from clear_alloc.fit import FAMILIES, fit
 from clear_alloc.groups import GroupedAllocation, allocate_groups
 from clear_alloc.importers import IMPORTERS
@@ -100,6 +108,9 @@ def fit_command(
 ) -> None:
     """Turn recorded completions into one curve per query."""
     reports = check_reports(report or [])
+    check_output("--output", output, rollouts=rollouts, scores=scores)
+    for path in reports:
+        check_output("--report", path, output=output, rollouts=rollouts, scores=scores)
     with working("reading rollouts"):
         data = read(rollouts, importer, column or [], option or [], scores, skip_bad_rows)
     with working("fitting curves"):
@@ -135,6 +146,8 @@ def allocate_command(
 ) -> None:
     """Give every query its cap under one budget, or at one price."""
     check_pool(budget, price, start, groups)
+    if output is not None:
+        check_output("--output", output, curves=curves, groups=groups)
     with working("reading curves"):
         file = read_curves(curves)
     limits = {"min_tokens": min_tokens, "max_tokens": max_tokens, "fallback": fallback}
@@ -188,6 +201,8 @@ def frontier_command(
 ) -> None:
     """Show what budgets buy, from scarce to the one that saturates every query."""
     chosen = None if budgets is None else _numbers(budgets)
+    if output is not None:
+        check_output("--output", output, curves=curves)
     with working("reading curves"):
         file = read_curves(curves)
     limits = {"min_tokens": min_tokens, "max_tokens": max_tokens, "fallback": fallback}

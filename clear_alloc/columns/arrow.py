@@ -11,10 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from clear_alloc.errors import InvalidArgument
+from clear_alloc.support.types import Array
 
 __all__ = ["NUMERIC", "format_of", "numbers"]
-
-Array = npt.NDArray[np.float64]
 
 _DTYPES = {
     b"c": "i1", b"s": "i2", b"i": "i4", b"l": "i8", b"C": "u1", b"S": "u2", b"I": "u4", b"L": "u8",

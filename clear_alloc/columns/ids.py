@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from clear_alloc.columns.arrow import format_of
 from clear_alloc.errors import InvalidArgument
 from clear_alloc.support.parallel import cached_property
 
-__all__ = ["QueryIds", "listed", "numbered", "read_ids"]
+__all__ = ["QueryIds", "listed", "numbered", "read_ids", "repeated_row"]
 
 _ARROW = frozenset({"c", "s", "i", "l", "C", "S", "I", "L", "u", "U", "vu"})  # integers and text
 
@@ -63,7 +63,9 @@ def read_ids(ids: Iterable[Any] | None, n: int) -> QueryIds | None:
         raise InvalidArgument("ids", f"of length {len(names)}", f"length {n}", "pass one id per query")
     try:
         if not names.unique:
-            _refuse_twice(names)
+            row, first = repeated_row(names.listed) or (0, 0)
+            remedy = f"it is row {first}'s id already; rename one"
+            raise InvalidArgument("ids", names.listed[row], "unique ids", remedy, row)
     except TypeError:
         row = next(row for row, name in enumerate(names.listed) if not _is_hashable(name))
         allowed, name = "strings, integers or other hashable names", names.listed[row]
@@ -85,6 +87,19 @@ def numbered(argument: str, values: Iterable[Any]) -> tuple[list[str] | list[int
     number: dict[Any, int] = {}
     codes = np.fromiter((number.setdefault(name, len(number)) for name in names), dtype=np.intp, count=len(names))
     return list(map(str, number)) if usual is str else list(map(int, number)), codes
+
+
+def repeated_row(names: Iterable[Hashable]) -> tuple[int, int] | None:
+    """The first row whose name stands in an earlier row, and that row; None where each stands once. O(n).
+
+    >>> repeated_row(["a", "b", "a"])
+    (2, 0)
+    """
+    first: dict[Hashable, int] = {}
+    for row, name in enumerate(names):
+        if first.setdefault(name, row) != row:
+            return row, first[name]
+    return None
 
 
 def _differ(array: npt.NDArray[Any]) -> bool:
@@ -128,11 +143,3 @@ def _is_hashable(name: object) -> bool:
     except TypeError:
         return False
     return True
-
-
-def _refuse_twice(names: QueryIds) -> None:
-    seen: dict[Any, int] = {}
-    for row, name in enumerate(names.listed):
-        first = seen.setdefault(name, row)
-        if first != row:
-            raise InvalidArgument("ids", name, "unique ids", f"it is row {first}'s id already; rename one", row)

@@ -10,13 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from clear_alloc.columns.constant import take_columns
-from clear_alloc.columns.validate import Array, at_least, broadcast
+from clear_alloc.columns.validate import at_least, broadcast
 from clear_alloc.errors import InvalidArgument, NotSupported
+from clear_alloc.support.types import Array, Index
 
 __all__ = ["CEILING_SHORTFALL", "Accounting", "Curves", "Rows", "Smooth", "checked_accounting", "checked_price"]
 
 Accounting = Literal["reserved", "expected"]
-Rows = npt.NDArray[np.intp] | slice
+Rows = Index | slice
 
 CEILING_SHORTFALL = 1e-9  # of the top: curves that never reach it are taken as flat from here on
 

@@ -7,10 +7,11 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from clear_alloc.columns.validate import MAX_TOKENS, Array, at_least, positive, probability, resolvable
+from clear_alloc.columns.validate import MAX_TOKENS, at_least, positive, probability, resolvable
 from clear_alloc.curves.residual import Arrival, central_third
 from clear_alloc.curves.special.lambert_w import w_minus_one
 from clear_alloc.support.parallel import cached_property
+from clear_alloc.support.types import Array
 
 __all__ = ["CumulativeSurge"]
 

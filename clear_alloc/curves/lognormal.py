@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import log_ndtr, ndtr
 
-from clear_alloc.columns.validate import MAX_TOKENS, Array, check, column, positive, probability
+from clear_alloc.columns.validate import MAX_TOKENS, check, column, positive, probability
 from clear_alloc.curves.charged import Charged
 from clear_alloc.curves.residual import Arrival, central_third
 from clear_alloc.curves.special.normal_hazard import (
@@ -21,6 +21,7 @@ from clear_alloc.curves.special.normal_hazard import (
 )
 from clear_alloc.curves.tangent import steepest_chord
 from clear_alloc.support.parallel import cached_property
+from clear_alloc.support.types import Array
 
 __all__ = ["LognormalArrival"]
 

@@ -8,11 +8,12 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from clear_alloc.columns.validate import MIN_SCALE, Array, as_given, at_least, check
+from clear_alloc.columns.validate import MIN_SCALE, as_given, at_least, check
 from clear_alloc.curves.base import Accounting, Curves, Rows, checked_accounting, checked_price
 from clear_alloc.curves.envelope import Steps, envelope
 from clear_alloc.errors import InvalidArgument
 from clear_alloc.support.parallel import cached_property
+from clear_alloc.support.types import Array, Bool, Index
 
 __all__ = ["Menu"]
 
@@ -275,7 +276,7 @@ class Menu(Curves):
         ]
 
 
-def _flatten(argument: str, lists: RaggedLike) -> tuple[npt.NDArray[np.intp], Array]:
+def _flatten(argument: str, lists: RaggedLike) -> tuple[Index, Array]:
     if isinstance(lists, (str, bytes)) or not isinstance(lists, Iterable):
         raise InvalidArgument(argument, lists, "one list of numbers per query", "pass a list of lists")
     rows = [np.atleast_1d(as_given(row)) for row in lists]
@@ -296,7 +297,7 @@ def _flatten(argument: str, lists: RaggedLike) -> tuple[npt.NDArray[np.intp], Ar
     return lengths, flat
 
 
-def _refuse_lengths(argument: str, lengths: npt.NDArray[np.intp], own: npt.NDArray[np.intp]) -> None:
+def _refuse_lengths(argument: str, lengths: Index, own: Index) -> None:
     if len(lengths) != len(own):
         found = f"of length {len(own)}"
         raise InvalidArgument(argument, found, f"length {len(lengths)}, as costs", "pass one list per query")
@@ -305,7 +306,7 @@ def _refuse_lengths(argument: str, lengths: npt.NDArray[np.intp], own: npt.NDArr
     raise InvalidArgument(argument, found, allowed, "pair every cost with one number", row)
 
 
-def _check_options(argument: str, columns: Array, good: npt.NDArray[np.bool_], allowed: str) -> None:
+def _check_options(argument: str, columns: Array, good: Bool, allowed: str) -> None:
     if not good.all():
         row, option = (int(part[0]) for part in np.nonzero(~good))
         raise InvalidArgument(argument, float(columns[row, option]), allowed, "correct the option", row)

@@ -8,21 +8,19 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from clear_alloc.columns.validate import Array
 from clear_alloc.curves.base import Accounting, Curves, Rows, Smooth
 from clear_alloc.curves.cumulative_surge import CumulativeSurge
 from clear_alloc.curves.lognormal import LognormalArrival
 from clear_alloc.curves.menu import Menu
 from clear_alloc.curves.shifted_surge import ShiftedSurge
 from clear_alloc.errors import InvalidArgument
+from clear_alloc.support.types import Array, Index
 
 __all__ = ["FAMILIES", "CurveRecord", "Mixed", "concatenate", "from_records"]
 
 FAMILIES: dict[str, Any] = {cls.family: cls for cls in (ShiftedSurge, CumulativeSurge, LognormalArrival, Menu)}
 
-Piece = tuple[
-    Any, npt.NDArray[np.intp]
-]  # curves of one family, and the rows of the whole column that they fill, in order
+Piece = tuple[Any, Index]  # curves of one family, and the rows of the whole column that they fill, in order
 
 
 class Mixed(Smooth):
@@ -183,7 +181,9 @@ def _merged(pieces: Sequence[Piece]) -> Curves:
 class CurveRecord(Protocol):
     """One query as an object: the pydantic models of `clear_alloc.schema` are of this kind."""
 
-    family: str
+    @property
+    def family(self) -> str:
+        """Name of the family, a key of `FAMILIES`."""
 
     def curve_parameters(self) -> dict[str, Any]:
         """Keyword arguments of the family's class, one value each."""

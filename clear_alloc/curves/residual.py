@@ -9,12 +9,12 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from clear_alloc.columns.validate import Array
 from clear_alloc.curves.base import Accounting, Rows, Smooth, checked_accounting
 from clear_alloc.curves.charged import Charged
 from clear_alloc.curves.tangent import steepest_chord
 from clear_alloc.errors import NotSupported
 from clear_alloc.support.parallel import cached_property
+from clear_alloc.support.types import Array
 
 __all__ = ["Arrival", "Residual", "central_third"]
 

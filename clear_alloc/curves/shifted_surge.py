@@ -9,7 +9,6 @@ import numpy.typing as npt
 
 from clear_alloc.columns.validate import (
     MAX_TOKENS,
-    Array,
     at_least,
     broadcast,
     check,
@@ -21,6 +20,7 @@ from clear_alloc.columns.validate import (
 from clear_alloc.curves.residual import Arrival
 from clear_alloc.curves.special.lambert_w import w0
 from clear_alloc.support.parallel import cached_property
+from clear_alloc.support.types import Array
 
 __all__ = ["ShiftedSurge"]
 

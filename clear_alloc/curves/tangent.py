@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from clear_alloc.columns.validate import Array
 from clear_alloc.curves.charged import Charged
+from clear_alloc.support.types import Array, Index
 
 __all__ = ["steepest_chord"]
 
@@ -45,7 +44,7 @@ def _chord(side: Charged, value: Array, paid: Array, cap: Array) -> Array:
 def _steepest(side: Charged, value: Array, paid: Array, start: Array, stop: Array, end: Array) -> Array:
     """The slopes, with the ends moved to where they are reached; each query stops on its own."""
     slope = np.zeros(len(end))
-    rows: npt.NDArray[np.intp] | slice = slice(None)
+    rows: Index | slice = slice(None)
     for _ in range(_STEPS):
         chord = _chord(side, value, paid, end[rows])
         steeper, slope[rows] = chord > slope[rows] * (1.0 + _ENOUGH), np.maximum(chord, slope[rows])

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from clear_alloc.errors import BadRow, InvalidArgument
-from clear_alloc.files import BadRowPolicy, RolloutTable, json_objects, read_judged
+from clear_alloc.errors import InvalidArgument
+from clear_alloc.files import BadRowPolicy, RolloutTable, check_unique, json_objects, read_checked
 from clear_alloc.importers.records import RecordRejected, collect, name_pattern, plain_name
 from clear_alloc.schema import ScoreRow
 
@@ -74,13 +74,9 @@ def _correct_by_id(scores: Scores) -> Mapping[str, Any]:
     if scores is None:
         remedy = "batch results don't say which answers are right"
         raise InvalidArgument("scores", None, "a file or mapping of custom_id -> 0 or 1", remedy)
-    judged = read_judged(scores, ScoreRow)
-    names, found = judged.columns["custom_id"], judged.columns["correct"].tolist()
-    first: dict[str, int] = {}
-    for number, name in zip(judged.rows, names, strict=True):
-        if first.setdefault(name, number) != number:
-            reason = f"custom_id {name!r} is already in row {first[name]}; keep one score per request"
-            raise BadRow(judged.source, number, reason)
+    checked = read_checked(scores, ScoreRow)
+    names, found = checked.columns["custom_id"], checked.columns["correct"].tolist()
+    check_unique(checked, "custom_id", "keep one score per request")
     return dict(zip(names, found, strict=True))
 
 

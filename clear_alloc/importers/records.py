@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 from clear_alloc.errors import InvalidArgument
-from clear_alloc.files import BadRowPolicy, RolloutTable, judge_rows, rollout_table
+from clear_alloc.files import BadRowPolicy, RolloutTable, check_rows, rollout_table
 from clear_alloc.schema import RolloutRow
 
 __all__ = ["RecordRejected", "check_threshold", "collect", "name_pattern", "plain_name", "scored"]
@@ -26,7 +26,7 @@ def collect(
     rollout: Callable[[Record], dict[str, Any]],
     refuse: BadRowPolicy,
 ) -> RolloutTable:
-    """Numbered records, each turned into a `RolloutRow`'s cells by `rollout` and judged by it. O(records)."""
+    """Numbered records, each turned into a `RolloutRow`'s cells by `rollout` and checked by it. O(records)."""
 
     def rows() -> Iterator[tuple[int, dict[str, Any]]]:
         for number, record in records:
@@ -37,7 +37,7 @@ def collect(
             else:
                 yield number, cells
 
-    return rollout_table(judge_rows(str(source), RolloutRow, rows(), refuse), refuse)
+    return rollout_table(check_rows(str(source), RolloutRow, rows(), refuse), refuse)
 
 
 def check_threshold(threshold: float | None) -> None:

@@ -1,7 +1,7 @@
 """The models' bounds applied to whole columns at once, for tables of a million rows.
 
 This never has the last word: a suspect row is shown to its model, which refuses it with a message or lets it
-pass. So there is one judge and one wording.
+pass. So there is one verdict and one wording.
 """
 
 from __future__ import annotations

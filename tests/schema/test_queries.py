@@ -1,4 +1,4 @@
-"""Outside data: what is let in, what is refused, in which words, and that bulk and single judges agree."""
+"""Outside data: what is let in, what is refused, in which words, and that bulk and single checks agree."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from support.laws import examples
 import clear_alloc.curves as families
 from clear_alloc.curves.mixed import FAMILIES
 from clear_alloc.errors import BadRow, InvalidArgument
-from clear_alloc.files.judged import _column, read_judged
+from clear_alloc.files.arrow_table import numpy_column
+from clear_alloc.files.checked_rows import read_checked
 from clear_alloc.market.feasible import read_limits
 from clear_alloc.market.tariff import read_tariff
 from clear_alloc.schema import (
@@ -484,29 +485,29 @@ def first_refused_singly(model, table):
 
 @examples(250, HealthCheck.function_scoped_fixture)
 @given(tables())
-def test_a_table_is_judged_as_its_rows_are(tmp_path, content):
+def test_a_table_is_checked_as_its_rows_are(tmp_path, content):
     model, table = content
     path = tmp_path / "t.parquet"  # overwritten by every example
     pq.write_table(table, path)
     expected = first_refused_singly(model, table)
     if expected is None:
-        assert_same_as_models(read_judged(path, model).columns, model, table)
+        assert_same_as_models(read_checked(path, model).columns, model, table)
         return
     with pytest.raises(BadRow) as caught:
-        read_judged(path, model)
+        read_checked(path, model)
     assert (caught.value.row, caught.value.reason) == expected
 
 
 def test_a_gap_among_whole_numbers_is_no_name(tmp_path):
     path = tmp_path / "t.parquet"
     pq.write_table(pa.table({"name": ["a", "b"], "parent": pa.array([7, None], pa.int64())}), path)
-    assert read_judged(path, GroupRow).columns["parent"].tolist() == ["7", None]
+    assert read_checked(path, GroupRow).columns["parent"].tolist() == ["7", None]
 
 
-def assert_same_as_models(judged, model, table):
+def assert_same_as_models(checked, model, table):
     rows = [model.model_validate(cells) for cells in table.to_pylist()]
     for field in model.model_fields:
-        for found, row in zip(judged[field].tolist(), rows, strict=True):
+        for found, row in zip(checked[field].tolist(), rows, strict=True):
             value = getattr(row, field)
             assert found == value or (value is None and found != found)
 
@@ -521,7 +522,9 @@ def test_no_refused_row_is_beyond_doubt(model):
                 # Whole numbers with a gap, too, which turn to floats on their way to numpy.
                 exact = pa.array(pool, pa.int64()) if pool is WHOLES else pa.array(pool)
                 table = pa.table({name: exact if name == field else values for name, values in columns.items()})
-                doubt = suspects(model, {name: _column(table.column(name)) for name in table.column_names})
+                doubt = suspects(
+                    model, {name: numpy_column("t", name, table.column(name)) for name in table.column_names}
+                )
                 for cells, suspect in zip(table.to_pylist(), doubt, strict=True):
                     assert suspect or accepted(model, cells), cells
 

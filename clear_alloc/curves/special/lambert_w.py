@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from clear_alloc.columns.validate import Array
+from clear_alloc.support.types import Array
 
 __all__ = ["w0", "w_minus_one"]
 

@@ -10,14 +10,13 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import erfcx
 
-from clear_alloc.columns.validate import Array
+from clear_alloc.support.types import Array, Bool
 
 __all__ = ["FAR", "OfSpread", "inverse_mills", "relative_hazard_peak", "relative_hazard_root"]
 
-Bool = npt.NDArray[np.bool_]
+
 FAR = 5.997807  # Phi(FAR) = 1 - CEILING_SHORTFALL: beyond it nothing is asked
 _NEAR = -24.0  # the largest spread has its peak above it
 _PER_UNIT = 64.0  # nodes of the table

@@ -1,8 +1,7 @@
-"""Files in, judged columns out: every row has passed its model, one by one or in bulk."""
+"""Files in, checked columns out: every row has passed its model, one by one or in bulk."""
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -12,24 +11,19 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ValidationError
 
+from clear_alloc.columns.ids import repeated_row
+from clear_alloc.errors import BadRow, printable
+from clear_alloc.files.arrow_table import numpy_column, parquet_table
 from clear_alloc.files.bad_rows import BadRowPolicy
-from clear_alloc.files.formats import (
-    CSV,
-    PARQUET,
-    Pick,
-    format_of,
-    json_lines,
-    parquet_table,
-    table_rows,
-    unfolded,
-)
+from clear_alloc.files.csv_text import csv_rows, unfolded
+from clear_alloc.files.formats import CSV, PARQUET, Pick, format_of
+from clear_alloc.files.json_text import json_rows
 from clear_alloc.schema import AMOUNTS, LISTS, TEXTS, Column, refusal, suspects
-from clear_alloc.support.optional import optional
 
-__all__ = ["Judged", "json_objects", "judge_rows", "judge_table", "read_judged"]
+__all__ = ["CheckedRows", "check_rows", "check_table", "check_unique", "read_checked"]
 
 
-class Judged(NamedTuple):
+class CheckedRows(NamedTuple):
     """Rows that passed.
 
     source : name of the file.
@@ -44,16 +38,16 @@ class Judged(NamedTuple):
     rows: Sequence[int]
 
 
-def read_judged(
+def read_checked(
     path: str | os.PathLike[str],
     model: type[BaseModel],
     refuse: BadRowPolicy | None = None,
     pick: Pick | None = None,
-) -> Judged:
+) -> CheckedRows:
     """Read a JSONL, CSV or Parquet file whose rows are `model`'s.
 
     refuse : what becomes of bad rows; by default the first one ends the reading.
-    pick : where the file's names are its own, its column for each field of the model.
+    pick : where the file's names are its own, its column for each field of the model; `a.b` is b inside of a.
 
     Raises
     ------
@@ -69,55 +63,45 @@ def read_judged(
     file, kind = Path(path), format_of(path)
     refuse = BadRowPolicy() if refuse is None else refuse
     if kind == PARQUET:
-        return judge_table(file, model, parquet_table(file, model, pick), refuse)
+        return check_table(file, model, parquet_table(file, model, pick), refuse)
     if kind == CSV:
-        return judge_rows(file, model, table_rows(file, model, refuse, pick), refuse)
-    return judge_rows(file, model, json_lines(file) if pick is None else _picked(file, refuse, pick), refuse)
+        return check_rows(file, model, csv_rows(file, model, refuse, pick), refuse)
+    return check_rows(file, model, json_rows(file, refuse, pick), refuse)
 
 
-def _picked(path: Path, refuse: BadRowPolicy, pick: Pick) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, row in json_objects(path, refuse):
-        yield number, {ours: row[theirs] for ours, theirs in pick.items() if theirs in row}
+def check_unique(checked: CheckedRows, name: str, remedy: str = "rename or remove one of them") -> None:
+    """`BadRow` for the first row whose name in column `name` stands in an earlier row too. O(n)."""
+    names = checked.columns[name]
+    if (twice := repeated_row(names)) is not None:
+        row, first = (checked.rows[place] for place in twice)
+        shown = printable(repr(names[twice[0]]), 80)
+        raise BadRow(checked.source, row, f"{name} {shown} is already in row {first}; {remedy}")
 
 
-def json_objects(path: Path, refuse: BadRowPolicy) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Line number and content of every line that holds one JSON object; the others are refused."""
-    for number, line in json_lines(path):
-        try:
-            content = json.loads(line)
-        except ValueError as error:
-            content = error
-        if isinstance(content, dict):
-            yield number, content
-        else:
-            detail = f" ({content})" if isinstance(content, ValueError) else ""
-            refuse(path, number, f"the row is not one JSON object; repair or remove the line{detail}")
-
-
-def judge_rows(
+def check_rows(
     source: str | os.PathLike[str],
     model: type[BaseModel],
-    rows: Iterable[tuple[int, bytes | dict[str, Any]]],
+    rows: Iterable[tuple[int, dict[str, Any]]],
     refuse: BadRowPolicy,
-) -> Judged:
-    """Judge rows one by one, each a dict or a line of JSON; `refuse` hears of those that don't pass. O(n)."""
+) -> CheckedRows:
+    """Check rows one by one; `refuse` hears of those that don't pass. O(n)."""
     # Only the values are kept: a million models would take a gigabyte.
     kept: dict[str, list[Any]] = {name: [] for name in model.model_fields}
     numbers = []
     for number, content in rows:
-        row = _judge(source, model, number, content, refuse)
+        row = _checked_row(source, model, number, content, refuse)
         if row is not None:
             numbers.append(number)
             for name, values in kept.items():
                 values.append(getattr(row, name))
-    return Judged(str(source), {name: _array(name, values) for name, values in kept.items()}, numbers)
+    return CheckedRows(str(source), {name: _array(name, values) for name, values in kept.items()}, numbers)
 
 
-def _judge(
-    source: object, model: type[BaseModel], number: int, content: bytes | dict[str, Any], refuse: BadRowPolicy
+def _checked_row(
+    source: object, model: type[BaseModel], number: int, content: dict[str, Any], refuse: BadRowPolicy
 ) -> BaseModel | None:
     try:
-        return model.model_validate(content) if isinstance(content, dict) else model.model_validate_json(content)
+        return model.model_validate(content)
     except ValidationError as error:
         refuse(source, number, refusal(error, model))
         return None
@@ -131,9 +115,11 @@ def _array(name: str, values: list[Any]) -> npt.NDArray[Any]:
     return np.array(values, dtype=np.float64)
 
 
-def judge_table(source: str | os.PathLike[str], model: type[BaseModel], table: Any, refuse: BadRowPolicy) -> Judged:
-    """Judge a pyarrow table whose columns are fields of `model`, in bulk; rows in doubt one by one. O(n)."""
-    columns = {name: _column(table.column(name)) for name in table.column_names}
+def check_table(
+    source: str | os.PathLike[str], model: type[BaseModel], table: Any, refuse: BadRowPolicy
+) -> CheckedRows:
+    """Check a pyarrow table whose columns are fields of `model`, in bulk; rows in doubt one by one. O(n)."""
+    columns = {name: numpy_column(source, name, table.column(name)) for name in table.column_names}
     doubtful = np.flatnonzero(suspects(model, columns))
     kept = {
         name: _converted(name, field.default, columns.get(name), table.num_rows)
@@ -141,24 +127,14 @@ def judge_table(source: str | os.PathLike[str], model: type[BaseModel], table: A
     }
     passed = np.ones(table.num_rows, dtype=bool)
     for place, cells in zip(doubtful.tolist(), _cells(table, doubtful), strict=True):
-        row = _judge(source, model, place + 1, cells, refuse)
+        row = _checked_row(source, model, place + 1, cells, refuse)
         passed[place] = row is not None
         for name, values in kept.items():
             values[place] = None if row is None else getattr(row, name)
     if passed.all():
-        return Judged(str(source), kept, range(1, table.num_rows + 1))
+        return CheckedRows(str(source), kept, range(1, table.num_rows + 1))
     numbers: list[int] = (np.flatnonzero(passed) + 1).tolist()
-    return Judged(str(source), {name: values[passed] for name, values in kept.items()}, numbers)
-
-
-def _column(chunked: Any) -> Column:
-    types = optional("pyarrow", "cli", "reading Parquet").types
-    missing = chunked.is_null().to_numpy()
-    if types.is_nested(chunked.type):
-        return Column(np.empty(len(missing), dtype=object), missing)
-    # Whole numbers with a gap would turn to floats and lose what tells 2**53 + 1 from 2**53.
-    filled = chunked.fill_null(0) if types.is_integer(chunked.type) else chunked
-    return Column(filled.to_numpy(), missing)
+    return CheckedRows(str(source), {name: values[passed] for name, values in kept.items()}, numbers)
 
 
 def _cells(table: Any, places: npt.NDArray[np.intp]) -> Iterator[dict[str, Any]]:
