@@ -138,8 +138,8 @@ def test_the_order_names_what_is_there_and_what_is_planned():
         assert not there & planned
 
 
-def test_only_four_files_stand_beside_the_packages():
-    assert {path.stem for path in PACKAGE.glob("*.py")} <= {"__init__", "__main__", "errors", "plots"}
+def test_only_three_files_stand_beside_the_packages():
+    assert {path.stem for path in PACKAGE.glob("*.py")} <= {"__init__", "__main__", "errors"}
 
 
 def test_no_package_has_a_circle_inside():
