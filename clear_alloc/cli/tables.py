@@ -40,6 +40,9 @@ def show_allocation(result: Allocation, output: Path | None) -> None:
     for reason in Reason:
         if reason is not Reason.FUNDED and counts[reason]:
             show_text(f"{counts[reason]:,} not funded, {_words(reason.name)}: {reason.value}")
+    lengths = len(result) - int(result.capped.sum())
+    if lengths:
+        show_text(f"{lengths:,} of the tokens are mean lengths of options, not caps: run these without max_tokens")
     show_text(f"caps written to {output}" if output else "caps not written: name a file with -o, or use --json")
 
 
