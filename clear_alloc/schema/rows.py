@@ -59,7 +59,7 @@ class CapRow(BaseModel):
     choice: Whole | None = Field(None, ge=-1, le=MOST, description="the index of an option, or -1 for none")
     reason: Name | None = Field(None, min_length=1, description=", ".join(REASONS))
     charge: Real | None = Field(None, ge=0, description="a finite number of budget units, at least 0")
-    capped: Flag = Field(True, description="true or false")
+    capped: Flag | None = Field(None, description="true or false")
 
     @field_validator("reason")
     @classmethod

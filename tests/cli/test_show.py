@@ -89,3 +89,11 @@ def test_json_keeps_letters_and_escapes_what_is_none():
 def test_columns_are_aligned_by_what_letters_take(capsys):
     show.show_table("t", ("name", "n"), [("漢字", "1"), ("ab", "22")])
     assert capsys.readouterr().out == "t\nname   n\n漢字   1\nab    22\n"
+
+
+def test_numbers_that_json_does_not_have_become_null(capsys):
+    show.show_json({"a": [1.5, float("nan")], "b": {"c": float("-inf")}, "d": "ä"})
+    assert (
+        capsys.readouterr().out
+        == '{\n  "a": [\n    1.5,\n    null\n  ],\n  "b": {\n    "c": null\n  },\n  "d": "ä"\n}\n'
+    )
