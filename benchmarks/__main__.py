@@ -21,7 +21,7 @@ from benchmarks.streams.calibration import calibrated, match
 from benchmarks.summary import Place
 from benchmarks.tables import changes_table, scarce_table
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
+app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, help=__doc__)
 OUT = Path("out/bench")  # and in it a folder for each state of the code
 QUICK = {"seeds": 2, "levels": (0.1, 0.5, 100.0, 300.0, 700.0)}
 

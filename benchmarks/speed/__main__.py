@@ -17,7 +17,7 @@ from benchmarks.speed.rows import FILE, Row, read_rows
 from benchmarks.speed.running import measured, run_all
 from benchmarks.speed.screen import show
 
-app = typer.Typer(add_completion=False, help=__doc__)
+app = typer.Typer(add_completion=False, rich_markup_mode=None, help=__doc__)
 OUT = Path("out/speed")
 PAGE = Path("docs/performance.md")
 ROUNDS, LARGEST, LONGEST = 3, 100_000, 1.5  # of the small run: rounds, queries, seconds of a call

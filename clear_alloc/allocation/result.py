@@ -31,7 +31,8 @@ class Allocation:
     Attributes
     ----------
     tokens : int64, shape (n,)
-        The cap of each query, token. For a menu, the cost of an option, rounded up.
+        The cap of each query, token. For a menu, the cost of an option, rounded up; a mean length, and no cap,
+        where `capped` is False.
     funded : bool, shape (n,)
         Queries that get tokens or, for menus, an option; the others are insolvent and get their fallback, if any.
     price : float
@@ -94,6 +95,13 @@ class Allocation:
         return self._problem.unit * charge_per_query(self._problem.market, self._solution)
 
     @property
+    def capped(self) -> Bool:
+        """Whether `tokens` is a cap to send to an engine, (n,): not where an option costs its mean length. O(n)."""
+        choice = np.full(len(self), -1) if self.choice is None else self.choice
+        capped: Bool = self._problem.market.curves.capped | (choice < 0)
+        return capped
+
+    @property
     def reasons(self) -> list[Reason]:
         """Why each query got what it got, n of them. O(n)."""
         problem, prices = self._problem, self._bound.own_prices
@@ -124,6 +132,7 @@ class Allocation:
             "funded": self.funded.tolist(),
             "reasons": [reason.name.lower() for reason in self.reasons],
             "choice": None if self.choice is None else self.choice.tolist(),
+            "capped": self.capped.tolist(),
         }
 
     def _about(self) -> dict[str, Any]:
@@ -166,12 +175,17 @@ class Allocation:
         """What the budget is counted in: `token`, or `unit` of `rate` and `call`."""
         return "token" if self._problem.market.tariff.counted_in == "tokens" else "unit"
 
+    @property
+    def _uncapped_words(self) -> str:
+        count = len(self) - int(self.capped.sum())
+        return f"; {count:,} of the tokens are mean lengths, not caps" if count else ""
+
     def __repr__(self) -> str:
         unit = self.unit
         return (
             f"<Allocation ({self.policy}): {int(self.funded.sum()):,} of {len(self):,} queries funded, "
             f"{self.spent:,.15g} of {self.budget:,.15g} {unit}s, price {self.price:.4g}/{unit}, "
-            f"utility {self.utility:.6g}, gap {self.gap:.2g}>"
+            f"utility {self.utility:.6g}, gap {self.gap:.2g}{self._uncapped_words}>"
         )
 
 

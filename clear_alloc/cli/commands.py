@@ -12,7 +12,8 @@ import typer
 from clear_alloc.cli.reading import read, skipped_dict, skipped_text
 from clear_alloc.cli.reports import check_reports, judgement_for, write_reports
 from clear_alloc.cli.show import progress, show_json, show_text, working
-from clear_alloc.cli.tables import more_text, show_allocation, show_frontier, show_groups, unit_of
+from clear_alloc.cli.streams import print_out
+from clear_alloc.cli.tables import more_text, show_allocation, show_frontier, show_groups
 from clear_alloc.cli.terms import (
     Budget,
     Call,
@@ -26,8 +27,11 @@ from clear_alloc.cli.terms import (
     Price,
     Rate,
     Start,
+    check_output,
     check_pool,
+    check_whole,
     terms_of,
+    unit_of,
 )
 from clear_alloc.errors import InvalidArgument
 from clear_alloc.files import (
@@ -78,7 +82,7 @@ def _top(
     ] = False,
 ) -> None:
     if context.invoked_subcommand is None:
-        show_text(context.get_help())
+        print_out(f"{context.get_help()}\n")
 
 
 @app.command("fit")
@@ -107,6 +111,7 @@ def fit_command(
     as_json: Json = False,
 ) -> None:
     """Turn recorded completions into one curve per query."""
+    check_output(output, rollouts, scores)
     reports = check_reports(report or [])
     check_output("--output", output, rollouts=rollouts, scores=scores)
     for path in reports:
@@ -145,6 +150,7 @@ def allocate_command(
     as_json: Json = False,
 ) -> None:
     """Give every query its cap under one budget, or at one price."""
+    check_output(output, curves, groups)
     check_pool(budget, price, start, groups)
     if output is not None:
         check_output("--output", output, curves=curves, groups=groups)
@@ -152,6 +158,7 @@ def allocate_command(
         file = read_curves(curves)
     limits = {"min_tokens": min_tokens, "max_tokens": max_tokens, "fallback": fallback}
     terms = terms_of(file, accounting, overrun, levels, rate=rate, call=call, **limits)
+    check_whole(terms, {"--budget": budget})
     grouped = None
     if groups is not None:
         grouped = _grouped(file, budget, groups, terms)
@@ -175,6 +182,8 @@ def _grouped(file: CurveFile, budget: Any, groups: Path, terms: dict[str, Any]) 
     if file.group is None and file.ids:
         remedy = "add the column, or leave --groups out"
         raise InvalidArgument("--groups", str(groups), "curves whose rows have the column group", remedy)
+    for group in listed:
+        check_whole(terms, {f"the budget of group {group.name!r} in {groups}": group.budget})
     with working("allocating"):
         return allocate_groups(file.curves, budget, listed, file.group or (), **terms)
 
@@ -200,6 +209,7 @@ def frontier_command(
     as_json: Json = False,
 ) -> None:
     """Show what budgets buy, from scarce to the one that saturates every query."""
+    check_output(output, curves)
     chosen = None if budgets is None else _numbers(budgets)
     if output is not None:
         check_output("--output", output, curves=curves)
@@ -207,6 +217,7 @@ def frontier_command(
         file = read_curves(curves)
     limits = {"min_tokens": min_tokens, "max_tokens": max_tokens, "fallback": fallback}
     terms = terms_of(file, accounting, overrun, levels, rate=rate, call=call, **limits)
+    check_whole(terms, {"--budget": budget, **{f"--budgets[{k}]": b for k, b in enumerate(chosen or ())}})
     more = None if budget is None else frontier(file.curves, [budget, _MORE * budget], **terms)
     swept = frontier(file.curves, chosen, points=points, track=partial(progress, what="allocating"), **terms)
     if output is not None:

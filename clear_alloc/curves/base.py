@@ -91,6 +91,11 @@ class Curves(ABC):
     @abstractmethod
     def _after(self, spent: Array) -> Curves: ...
 
+    @property
+    def capped(self) -> npt.NDArray[np.bool_]:
+        """Whether the tokens of a query are a cap that can be sent to an engine, (n,); see `Menu.capped`."""
+        return np.ones(len(self), dtype=np.bool_)
+
     @abstractmethod
     def to_records(self) -> list[dict[str, Any]]:
         """One dict per query: `family` and that family's parameters, as plain numbers."""

@@ -19,6 +19,8 @@ __all__ = ["Menu"]
 
 RaggedLike = Sequence[npt.ArrayLike] | npt.NDArray[Any]
 
+_CERTAIN = 1e-6  # deviation per token of cost that may be rounding
+
 
 class Menu(Curves):
     """At most one option per query is bought; a cap buys the best option that it covers.
@@ -131,6 +133,19 @@ class Menu(Curves):
     def values(self) -> list[Array]:
         """Unweighted values as given, one array per query."""
         return self._as_given(self._sorted_values)
+
+    @property
+    def capped(self) -> npt.NDArray[np.bool_]:
+        """Whether costs are caps, (n,): not where an option costs its mean length, as in a menu of uncapped levels.
+
+        Sent as max_tokens, a mean length would cut about half of the answers. What burns its whole cap never varies.
+        """
+        if self.sorted_deviation is None:
+            return super().capped
+        there = np.isfinite(self.sorted_costs)
+        mean = (self.sorted_burned == self.sorted_costs) & (self.sorted_deviation > _CERTAIN * self.sorted_costs)
+        capped: npt.NDArray[np.bool_] = ~(mean & there).any(axis=1)
+        return capped
 
     def _as_given(self, columns: Array) -> list[Array]:
         there = np.isfinite(self.sorted_costs)

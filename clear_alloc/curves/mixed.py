@@ -67,6 +67,11 @@ class Mixed(Smooth):
         kept = [curves.to_records() for curves, _ in self.pieces]
         return [kept[k][j] for k, j in zip(self._piece_of.tolist(), self._row_in_piece.tolist(), strict=True)]
 
+    @property
+    def capped(self) -> npt.NDArray[np.bool_]:
+        """Whether the tokens of a query are a cap; see `Menu.capped`."""
+        return self._gather(lambda curves: curves.capped).astype(np.bool_)
+
     def _gather(self, answers: Callable[[Any], Array]) -> Array:
         out = np.empty(len(self))
         for curves, rows in self.pieces:

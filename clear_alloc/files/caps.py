@@ -23,23 +23,37 @@ def read_caps(path: Path) -> dict[str, npt.NDArray[Any]]:
     """Granted caps, arrays (n,), and why.
 
     `query_id` (str), `tokens` (int64), `funded` (bool), `choice` (int64, or -1), `reason` (the name of a `Reason` in
-    small letters, or None) and `charge` (float64, budget units, or NaN); older files have neither of the last two.
+    small letters, or None), `charge` (float64, budget units, or NaN) and `capped` (bool: False where `tokens` is the
+    mean length of an option and no cap to send); files may lack the last three.
     """
     checked = read_checked(path, CapRow)
     check_unique(checked, "query_id")
     columns = checked.columns
     choice = np.where(np.isnan(columns["choice"]), -1, columns["choice"]).astype(np.int64)
     tokens, funded = columns["tokens"].astype(np.int64), columns["funded"].astype(bool)
+    capped = np.where(np.isnan(columns["capped"]), True, columns["capped"]).astype(bool)
     told = {name: columns[name] for name in ("reason", "charge")}
-    return {"query_id": columns["query_id"], "tokens": tokens, "funded": funded, "choice": choice, **told}
+    return {
+        "query_id": columns["query_id"],
+        "tokens": tokens,
+        "funded": funded,
+        "choice": choice,
+        **told,
+        "capped": capped,
+    }
 
 
 def write_caps(path: Path, result: Allocation, ids: Sequence[str]) -> None:
-    """Write an allocation, one row per query; `choice` only where it holds menus. Columns as `read_caps` has them."""
+    """Write an allocation, one row per query. Columns as `read_caps` has them.
+
+    `choice` only where there are menus, `capped` only where some `tokens` are no caps.
+    """
     columns = {"query_id": names_to_write(ids, len(result.tokens)), "tokens": result.tokens.tolist()}
     columns["funded"] = result.funded.tolist()
     if result.choice is not None:
         columns["choice"] = result.choice.tolist()
     columns["reason"] = [reason.name.lower() for reason in result.reasons]
     columns["charge"] = result.charges.tolist()
+    if not result.capped.all():
+        columns["capped"] = result.capped.tolist()
     write_columns(path, columns)

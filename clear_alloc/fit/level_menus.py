@@ -33,7 +33,8 @@ def menu_of_levels(levels: Mapping[str, Fitted], caps: Mapping[str, npt.ArrayLik
         All of the same queries, in any order; of families that know lengths: not the shifted surge.
     caps : token per level, a number or (n,) in the order of the first level's ids, optional
         The max_tokens that a level is run with. An option is then charged its cap, or under expected accounting what
-        it should burn. Without caps a level runs to its end and is charged its mean length, certain or not.
+        it should burn. Without caps a level runs to its end and is charged its mean length: `result.tokens`
+        are lengths then, not to be sent as max_tokens, and `result.capped` is False.
 
     Returns
     -------

@@ -33,7 +33,7 @@ AMOUNTS = frozenset(LEAST)  # one number, or a list of them
 TEXTS = frozenset({"id", "query_id", "custom_id", "family", "group", "name", "parent", "reason"})
 
 # numpy kinds of column whose values the models take: text or whole numbers as names, booleans as correct, ...
-_KINDS = {**dict.fromkeys(TEXTS, "Oiu"), "correct": "iufb", "funded": "b", **dict.fromkeys(LISTS, "")}
+_KINDS = {**dict.fromkeys(TEXTS, "Oiu"), "correct": "iufb", "funded": "b", "capped": "b", **dict.fromkeys(LISTS, "")}
 Clash = Callable[[npt.NDArray[Any], npt.NDArray[Any]], npt.NDArray[np.bool_]]
 _TESTS = {"ge": np.greater_equal, "gt": np.greater, "le": np.less_equal}
 
