@@ -29,8 +29,8 @@ class Charged:
         self.curves, self.accounting, self.rate, self.call = curves, accounting, rate, call
         self.plain = accounting == "reserved" and rate is None and call is None
 
-    def rows(self, rows: Rows) -> Charged:
-        """The same for some of the queries."""
+    def take(self, rows: Rows) -> Charged:
+        """The queries at the given row numbers, in that order, or of a slice. O(rows)."""
         if self.plain:
             return Charged(self.curves.take(rows))
         rate, call = (None if column is None else take_rows(column, rows) for column in (self.rate, self.call))
@@ -65,9 +65,11 @@ class Charged:
         third = self.curves.third_moment(caps)
         return third if self.rate is None else third * self.rate**3
 
-    def most(self, caps: Array) -> Array:
+    def worst(self, caps: Array) -> Array:
         """What a cap can cost at most, budget units: its whole length. O(n)."""
         return Charged(self.curves, "reserved", self.rate, self.call).charge(caps)
+
+    rows, most = take, worst
 
     def on_branch(self, price: float | Array) -> Array:
         """Cap at which one more budget unit is worth `price`, on the branch where that worth falls. O(n)."""

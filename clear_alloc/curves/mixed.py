@@ -117,11 +117,11 @@ class Mixed(Smooth):
 
     def length_survival(self, tokens: npt.ArrayLike) -> Array:
         """Share of completions that burn more than `tokens`. O(n)."""
-        return self._ask("running", tokens)
+        return self._ask("length_survival", tokens)
 
     def hazard_value(self, tokens: npt.ArrayLike) -> Array:
         """Value per token that is expected to be burned, at the margin of a cap. O(n)."""
-        return self._ask("hazard", tokens)
+        return self._ask("hazard_value", tokens)
 
     @property
     def hazard_peak(self) -> Array:

@@ -56,5 +56,5 @@ def _steepest(side: Charged, value: Array, paid: Array, start: Array, stop: Arra
         if left < 0.5 * len(steeper):  # the others have converged
             some = steeper.nonzero()[0]
             rows = some if isinstance(rows, slice) else rows[some]
-            side, value, paid, start, stop = side.rows(some), *(c[some] for c in (value, paid, start, stop))
+            side, value, paid, start, stop = side.take(some), *(c[some] for c in (value, paid, start, stop))
     return slope

@@ -144,7 +144,7 @@ def curves_of(n=240, seed=4):
     return ca.LognormalArrival(median, spread, rng.uniform(0.05, 1, n), rng.uniform(0.1, 3, n)), rng
 
 
-@pytest.mark.parametrize("method", ["expected_cost", "expected_square", "deviation", "third_moment", "hazard"])
+@pytest.mark.parametrize("method", ["expected_cost", "expected_square", "deviation", "third_moment", "hazard_value"])
 def test_neighbours_never_change_a_moment(method):
     """Exact: alone, in a column, in a slice and in a table of several caps each."""
     curves, rng = curves_of()
