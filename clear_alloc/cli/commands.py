@@ -27,7 +27,6 @@ from clear_alloc.cli.terms import (
     Price,
     Rate,
     Start,
-    check_output,
     check_pool,
     check_whole,
     terms_of,
@@ -111,7 +110,6 @@ def fit_command(
     as_json: Json = False,
 ) -> None:
     """Turn recorded completions into one curve per query."""
-    check_output(output, rollouts, scores)
     reports = check_reports(report or [])
     check_output("--output", output, rollouts=rollouts, scores=scores)
     for path in reports:
@@ -150,7 +148,6 @@ def allocate_command(
     as_json: Json = False,
 ) -> None:
     """Give every query its cap under one budget, or at one price."""
-    check_output(output, curves, groups)
     check_pool(budget, price, start, groups)
     if output is not None:
         check_output("--output", output, curves=curves, groups=groups)
@@ -209,7 +206,6 @@ def frontier_command(
     as_json: Json = False,
 ) -> None:
     """Show what budgets buy, from scarce to the one that saturates every query."""
-    check_output(output, curves)
     chosen = None if budgets is None else _numbers(budgets)
     if output is not None:
         check_output("--output", output, curves=curves)

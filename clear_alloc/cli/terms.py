@@ -26,7 +26,6 @@ __all__ = [
     "Price",
     "Rate",
     "Start",
-    "check_output",
     "check_pool",
     "check_whole",
     "terms_of",
@@ -97,15 +96,6 @@ def check_pool(budget: float | None, price: float | None, start: float | None, g
     for option, value in (("--price", price), ("--start", start)):
         if groups is not None and value is not None:
             raise InvalidArgument(option, value, "absent beside --groups", f"leave {option} or --groups out")
-
-
-def check_output(output: Path | None, *inputs: Path | None) -> None:
-    """Refuse an output that would take the place of what the command reads."""
-    for path in inputs:
-        if output is not None and path is not None and output.exists() and path.exists() and output.samefile(path):
-            raise InvalidArgument(
-                "--output", str(output), "a file that the command doesn't read", "name another file"
-            )
 
 
 def check_whole(terms: Mapping[str, Any], amounts: Mapping[str, float | None]) -> None:

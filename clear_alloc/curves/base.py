@@ -188,8 +188,16 @@ class Smooth(Curves):
     def concave_from(self) -> Array:
         """Cap (token) from which the curve is concave."""
 
+    @abstractmethod
+    def answer_survival(self, tokens: npt.ArrayLike) -> Array:
+        """Share of the right answers that arrive after `tokens`, accurate where it is small. O(n)."""
+
     def expected_cost(self, tokens: npt.ArrayLike) -> Array:  # noqa: ARG002
         """Mean of what a completion burns under a cap, token. O(n)."""
+        raise self._knows_no_lengths()
+
+    def expected_square(self, tokens: npt.ArrayLike) -> Array:  # noqa: ARG002
+        """Mean of min(length, cap)^2, token^2. O(n)."""
         raise self._knows_no_lengths()
 
     def deviation(self, tokens: npt.ArrayLike) -> Array:  # noqa: ARG002

@@ -32,7 +32,7 @@ class Charged(NamedTuple):
         return self.accounting == "reserved" and self.rate is None and self.call is None
 
     def take(self, rows: Rows) -> Charged:
-        """The same for some of the queries."""
+        """The queries at the given row numbers, in that order, or of a slice. O(rows)."""
         if self.plain:
             return Charged(self.curves.take(rows))
         rate, call = (None if column is None else take_rows(column, rows) for column in (self.rate, self.call))
@@ -70,6 +70,7 @@ class Charged(NamedTuple):
     def worst(self, caps: Array) -> Array:
         """What a cap can cost at most, budget units: its whole length. O(n)."""
         return Charged(self.curves, "reserved", self.rate, self.call).charge(caps)
+
 
     def on_branch(self, price: float | Array) -> Array:
         """Cap at which one more budget unit is worth `price`, on the branch where that worth falls. O(n)."""

@@ -67,9 +67,16 @@ def check_output(argument: str, path: str | os.PathLike[str], **others: str | os
     others : what the command reads, or writes too, by the name of its argument.
     """
     for name, other in others.items():
-        if other is not None and os.path.realpath(path) == os.path.realpath(other):
+        if other is not None and _is_same(path, other):
             allowed = f"another file than {name}"
             raise InvalidArgument(argument, os.fspath(path), allowed, "choose another name, so that neither is lost")
+
+
+def _is_same(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
+    try:
+        return os.path.samefile(one, other)
+    except OSError:  # one of them is yet to be made
+        return os.path.realpath(one) == os.path.realpath(other)
 
 
 def _mode_of(target: Path) -> int | None:
