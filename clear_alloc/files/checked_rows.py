@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ValidationError
 
+from clear_alloc.errors import printable
 from clear_alloc.files.bad_rows import BadRowPolicy
 from clear_alloc.files.formats import (
     CSV,
@@ -26,7 +28,7 @@ from clear_alloc.files.formats import (
 from clear_alloc.schema import AMOUNTS, LISTS, TEXTS, Column, refusal, suspects
 from clear_alloc.support.optional import optional
 
-__all__ = ["CheckedRows", "check_rows", "check_table", "json_objects", "read_checked"]
+__all__ = ["CheckedRows", "check_rows", "check_table", "json_objects", "read_checked", "strict_json"]
 
 
 class CheckedRows(NamedTuple):
@@ -84,7 +86,7 @@ def json_objects(path: Path, refuse: BadRowPolicy) -> Iterator[tuple[int, dict[s
     """Line number and content of every line that holds one JSON object; the others are refused."""
     for number, line in json_lines(path):
         try:
-            content = json.loads(line)
+            content = strict_json(line)
         except ValueError as error:
             content = error
         if isinstance(content, dict):
@@ -92,6 +94,22 @@ def json_objects(path: Path, refuse: BadRowPolicy) -> Iterator[tuple[int, dict[s
         else:
             detail = f" ({content})" if isinstance(content, ValueError) else ""
             refuse(path, number, f"the row is not one JSON object; repair or remove the line{detail}")
+
+
+def strict_json(text: bytes) -> Any:
+    """What JSON in UTF-8 says. ValueError, also for a key that stands twice and for nesting that is too deep."""
+    try:
+        return json.loads(text.decode(), object_pairs_hook=_each_key_once)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        twice, _ = Counter(name for name, _ in pairs).most_common(1)[0]
+        raise ValueError(f"the key {printable(twice, 80)!r} stands twice in one object")
+    return content
 
 
 def check_rows(
