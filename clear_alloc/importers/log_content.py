@@ -15,8 +15,9 @@ from clear_alloc.files.checked_rows import strict_json
 
 __all__ = ["check_content", "reading"]
 
-_MEMBER, _WHOLE = 32 << 20, 128 << 20  # bytes to which a member and the whole may always unpack
+_MEMBER, _WHOLE = 4 << 20, 64 << 20  # bytes to which a member and the whole may always unpack
 _RATIO = 100  # and else at most so many times what they are packed; transcripts come to 10 or 30
+_STEP = 4096  # bytes; zipfile unpacks at once what it reads at once, whatever that comes to
 
 
 @contextmanager
@@ -45,11 +46,17 @@ def check_content(file: Path) -> None:
 
 def _check_members(archive: zipfile.ZipFile, room: int) -> None:
     for member in archive.infolist():
-        limit = min(room, max(_MEMBER, _RATIO * member.compress_size))
-        with archive.open(member) as stream:
-            content = stream.read(limit + 1)
-        if len(content) > limit:
-            raise ValueError(f"it unpacks to more than {_RATIO} times its size, as no transcript does")
+        content = _unpacked(archive, member, min(room, max(_MEMBER, _RATIO * member.compress_size)))
         room -= len(content)
         if member.filename.endswith(".json"):
             strict_json(content)
+
+
+def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo, limit: int) -> bytes:
+    content = bytearray()
+    with archive.open(member) as stream:
+        while step := stream.read(_STEP):
+            content += step
+            if len(content) > limit:
+                raise ValueError(f"it unpacks to more than {_RATIO} times its size, as no transcript does")
+    return bytes(content)
