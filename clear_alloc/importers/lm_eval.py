@@ -126,11 +126,8 @@ def _thinking_notes(files: list[Path]) -> list[str]:
         if _think_end(file):
             allowed = f"a field: {file} was written with a think_end_token, so its texts are without the thinking"
             raise InvalidArgument("tokens_from", "a function of a sample", allowed, remedy)
-    if not unknown:
-        return []
-    return [
-        f"if the model ran with a think_end_token, the counted texts are answers without their thinking; {remedy}"
-    ]
+    note = f"where the model ran with a think_end_token, the counted texts are without the thinking; {remedy}"
+    return [note] if unknown else []
 
 
 def _think_end(file: Path) -> bool | None:
