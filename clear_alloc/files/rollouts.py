@@ -29,10 +29,12 @@ class RolloutTable(Mapping[str, npt.NDArray[Any]]):
     `cap` (float64, token, NaN for none); if any row's is not 1, `weight` (float64, one per query).
 
     skipped : the bad rows, in the order in which they were found. Empty unless skipping was asked for.
+    notes : sentences on the whole, as of several models in one table; `fit` adds them to its report.
     """
 
     columns: Mapping[str, npt.NDArray[Any]]
     skipped: tuple[Skipped, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> npt.NDArray[Any]:
         """The column of that name."""
@@ -83,7 +85,7 @@ def _picked(columns: Mapping[str, str] | None) -> dict[str, str] | None:
     return {name: columns.get(name, name) for name in known}
 
 
-def rollout_table(checked: CheckedRows, refuse: BadRowPolicy) -> RolloutTable:
+def rollout_table(checked: CheckedRows, refuse: BadRowPolicy, notes: tuple[str, ...] = ()) -> RolloutTable:
     """The table of checked `RolloutRow`s, with what `refuse` left out. `InvalidArgument` if no row is left."""
     if len(checked.rows):
         checked = _of_one_weight(checked, refuse)
@@ -99,7 +101,7 @@ def rollout_table(checked: CheckedRows, refuse: BadRowPolicy) -> RolloutTable:
         rollouts["cap"] = columns["cap"]
     if (columns["weight"] != 1.0).any():
         rollouts["weight"] = columns["weight"]
-    return RolloutTable(rollouts, tuple(refuse.rows))
+    return RolloutTable(rollouts, tuple(refuse.rows), notes)
 
 
 def _of_one_weight(checked: CheckedRows, refuse: BadRowPolicy) -> CheckedRows:

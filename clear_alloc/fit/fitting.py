@@ -150,8 +150,19 @@ def fit(
     curves, facts = curves_of(data, chosen, weights)
     report = make_report(data, chosen, facts)
     candidates = {name: j.held_out["own"].log_likelihood for name, j in judged.items()} if family == "auto" else {}
-    report = replace(report, notes=(*report.notes, *notes), judgement=judged.get(chosen), candidates=candidates)
+    report = replace(
+        report,
+        notes=(*_brought(rollouts), *report.notes, *notes),
+        judgement=judged.get(chosen),
+        candidates=candidates,
+    )
     return Fitted(curves, data.ids, report, data)
+
+
+def _brought(rollouts: Any) -> tuple[str, ...]:
+    """Notes of the importer that made the table; a dataframe may have a column of that name."""
+    notes = getattr(rollouts, "notes", ())
+    return notes if isinstance(notes, tuple) else ()
 
 
 def _choice(data: Rollouts, family: str, wanted: bool) -> tuple[str, dict[str, Judgement], tuple[str, ...]]:
