@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ import numpy as np
 from benchmarks import paper
 from benchmarks.batch import Batch, Caps, Known
 from benchmarks.captured_gain import configurations
+from benchmarks.common.running import attempted
 from benchmarks.policies import LADDER, POLICIES, installed
 from benchmarks.rows import Row, Setting
 from benchmarks.scoring import Split, held_out_accuracy, held_out_use, split_by_parity
@@ -160,17 +162,20 @@ def disturbed(known: Known, error: float, seed: int) -> Known:
 
 def run_policy(setting: Setting, known: Known, window: np.ndarray, uncapped: float) -> Row:
     """One policy at one budget, window by window; whatever it raises becomes a row."""
-    given = setting.__dict__
-    try:
-        answers = list(answered(setting, known, window))
-    except Exception as error:  # noqa: BLE001 - a policy may raise anything, and the row says what
-        return Row(**given, uncapped=uncapped, error=f"{type(error).__name__}: {error}")
+    answers = attempted(
+        lambda: list(answered(setting, known, window)),
+        lambda error: Row(**asdict(setting), uncapped=uncapped, error=error),
+    )
+    return answers if isinstance(answers, Row) else _scored(setting, known, answers, uncapped)
+
+
+def _scored(setting: Setting, known: Known, answers: list[tuple[np.ndarray, Caps]], uncapped: float) -> Row:
     tokens = np.zeros(len(known), dtype=np.int64)
     for rows, caps in answers:
         tokens[rows] = caps.tokens
     promised, gap = (sum(getattr(caps, name) for _, caps in answers) / len(known) for name in ("promised", "gap"))
     return Row(
-        **given,
+        **asdict(setting),
         accuracy=held_out_accuracy(known.split, known.split.ids, tokens),
         granted=float(tokens.mean()),
         burned=held_out_use(known.split, known.split.ids, tokens),

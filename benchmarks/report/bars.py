@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks import paper
+from benchmarks.common.figures import COLOURS, INK, dressed, legend_below, new_figure, panels
+from benchmarks.common.markdown import percent, points
 from benchmarks.report.ablation import STEPS, Climb, climbs
-from benchmarks.report.figures import COLOURS, INK, dressed, legend_below, new_figure, panels
 from benchmarks.report.gains import stream_gains
-from benchmarks.report.markdown import percent, points
 from benchmarks.report.results import Results, budget_of
 
 if TYPE_CHECKING:

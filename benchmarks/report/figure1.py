@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks import paper
-from benchmarks.report.figures import COLOURS, log_tokens, new_figure, panels
+from benchmarks.common.figures import COLOURS, new_figure, panels
+from benchmarks.report.looks import log_tokens
 from benchmarks.streams import MIXTURES, POOLS
 from benchmarks.streams.calibration import Calibrated, Match, match
 from benchmarks.streams.pools import arrived, solved_by

@@ -8,18 +8,19 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks import paper
+from benchmarks.common.markdown import ABSENT, listed, percent, points, table, times
 from benchmarks.report.compared import (
     HAIR,
     Meeting,
     ahead,
     behind,
+    interval,
     meetings,
     overdrawn,
     overdrawn_by_stream,
     used,
     worst,
 )
-from benchmarks.report.markdown import ABSENT, interval, listed, percent, points, table, times
 from benchmarks.report.results import (
     BEST,
     CLEAR,

@@ -9,8 +9,8 @@ import numpy as np
 
 import clear_alloc as ca
 from benchmarks.batch import Known
+from benchmarks.common.figures import COLOURS, INK, dressed, new_figure
 from benchmarks.experiments import Case, drawn_for
-from benchmarks.report.figures import COLOURS, INK, dressed, new_figure
 from benchmarks.report.results import OURS, Place, Results
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.captured_gain import LEAST
+from benchmarks.common.markdown import ABSENT, listed, one_line, percent, points, table
 from benchmarks.report.ablation import nearest
 from benchmarks.report.compared import ahead, meetings
 from benchmarks.report.gains import stream_gains
-from benchmarks.report.markdown import ABSENT, listed, one_line, percent, points, table
 from benchmarks.report.noise import errors, kept
 from benchmarks.report.results import AMPLE, BEST, EXPECTED, OURS, UNIFORMS, Place, Results, budget_of
 

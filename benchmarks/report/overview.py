@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from benchmarks.common.markdown import listed, one_line, table
 from benchmarks.experiments import EXPERIMENTS
 from benchmarks.main_job import ROLLOUTS
 from benchmarks.policies import POLICIES
-from benchmarks.report.markdown import listed, one_line, table
 from benchmarks.report.names import NOTES
 from benchmarks.report.results import Results
 from benchmarks.streams import STREAMS

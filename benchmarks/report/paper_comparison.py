@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks import paper
+from benchmarks.common.markdown import listed, percent, points, table, times
 from benchmarks.report.ablation import STEPS, climbs
 from benchmarks.report.figure1 import POOL_OF, apart
-from benchmarks.report.markdown import listed, percent, points, table, times
 from benchmarks.report.reproduced import (
     FAR,
     Cell,

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from benchmarks.common.rows import read_rows
 from benchmarks.experiments import EXPERIMENTS
 from benchmarks.policies import POLICIES
-from benchmarks.rows import Row, read_rows
+from benchmarks.rows import Row
 from benchmarks.streams import STREAMS
 from benchmarks.summary import by_setting
 
@@ -59,8 +60,9 @@ class Results:
 
     @classmethod
     def read(cls, path: Path) -> Results:
-        """Those of a JSONL or Parquet file."""
-        return cls(*read_rows(path))
+        """Those of a JSONL or Parquet file, and the environment of the first."""
+        rows, environments = read_rows(path, Row)
+        return cls(rows, environments[0] if environments else {})
 
     def places(self, *experiments: str, noise: float | None = 0.0) -> list[Place]:
         """Where there is any row without an error; with noise=None, at every error of prediction."""

@@ -46,7 +46,7 @@ class Hook:
 
 def profiled(act: Callable[[], Any], calls: int = 1) -> dict[str, float]:
     """Seconds by room over so many calls, those of this thread."""
-    hook = Hook(_worst_case_slack)
+    hook = Hook(_room)
     try:
         sys.setprofile(hook)
         for _ in range(calls):
@@ -56,7 +56,7 @@ def profiled(act: Callable[[], Any], calls: int = 1) -> dict[str, float]:
     return hook.seconds
 
 
-def _worst_case_slack(module: str) -> str | None:
+def _room(module: str) -> str | None:
     package, _, rest = module.partition(".")
     return rest.partition(".")[0] or "__init__" if package == "clear_alloc" else None
 
@@ -69,9 +69,9 @@ def house_order(package: Path = PACKAGE) -> list[str]:
         if room not in ("__init__", "__main__"):
             needs.setdefault(room, set()).update(_imported(path, package.name) - {room})
     order: list[str] = []
-    while left := [room for room in needs if room not in order]:
-        free = [room for room in left if not needs[room] & set(left)]
-        order += free or left  # a cycle would be no reason to stop here: the tests of the house find it
+    while unplaced := [room for room in needs if room not in order]:
+        free = [room for room in unplaced if not needs[room] & set(unplaced)]
+        order += free or unplaced  # a cycle would be no reason to stop here: the tests of the house find it
     return order
 
 

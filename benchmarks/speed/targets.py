@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.speed.markdown import seconds_words, significant, size_words
+from benchmarks.common.markdown import seconds_words, significant, size_words
 from benchmarks.speed.rows import Row
 from benchmarks.speed.timing import ratios
 from benchmarks.speed.workloads import FAMILIES

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from benchmarks.report.figures import COLOURS, INK, legend_below, new_figure, panels
-from benchmarks.speed.markdown import series_words, significant
+from benchmarks.common.figures import COLOURS, INK, legend_below, new_figure, panels
+from benchmarks.common.markdown import significant
 from benchmarks.speed.rows import Row
 from benchmarks.speed.scaling import series_of
 from benchmarks.speed.workloads import FUNDED
@@ -38,7 +38,7 @@ def sizes(rows: Iterable[Row]) -> Figure | None:
             "markersize": 4,
         }
         n, each = [row.n for row in own], [1e6 * np.median(row.ours) / row.n for row in own]
-        times.plot(n, each, label=series_words(own[0]), **look)
+        times.plot(n, each, label=own[0].label, **look)
         both = [(row.n, row.ratio, row.ratio_low, row.ratio_high) for row in own if row.ratio is not None]
         ratios.plot([n for n, *_ in both], [middle for _, middle, *_ in both], **look)
         at, _, low, high = zip(*both, strict=True) if both else ((), (), (), ())
