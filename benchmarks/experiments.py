@@ -117,7 +117,7 @@ def cases_of(name: str, seeds: int | None, levels: tuple[float, ...] | None, rol
     asked = plan.seeds if seeds is None else seeds
     for stream in streams:
         for seed in range(asked if name != "replay" else min(asked, plan.seeds)):
-            chosen = plan.levels if levels is None else tuple(own for own in plan.levels if own in levels)
+            chosen = plan.levels if levels is None else tuple(level for level in plan.levels if level in levels)
             yield Case(name, stream, seed, chosen or plan.levels, str(rollouts) if name == "replay" else None)
 
 
@@ -200,8 +200,8 @@ def answered(setting: Setting, known: Known, window: np.ndarray) -> Iterator[tup
     """Rows and caps of each window, judged: whole, none negative and, where caps are charged, within the budget."""
     act, windows = POLICIES[setting.policy].act, np.unique(window)
     budget = setting.budget // len(windows)
-    for own in windows:
-        rows = np.flatnonzero(window == own)
+    for number in windows:
+        rows = np.flatnonzero(window == number)
         caps = act(Batch(known, rows, setting.seed), budget)
         if caps.tokens.shape != rows.shape or caps.tokens.dtype != np.int64 or (caps.tokens < 0).any():
             raise ValueError(f"caps of {caps.tokens.shape} {caps.tokens.dtype}, allowed: {rows.shape} int64, >= 0")

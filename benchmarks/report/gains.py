@@ -19,7 +19,7 @@ def gain_at(results: Results, place: Place, policy: str) -> float:
     seeds = sorted(set.intersection(*map(set, rows)))
     if not seeds:
         return float("nan")
-    accuracy, uniform, oracle = (float(np.mean([own[seed].accuracy for seed in seeds])) for own in rows)
+    accuracy, uniform, oracle = (float(np.mean([side[seed].accuracy for seed in seeds])) for side in rows)
     possible = oracle - uniform
     return (accuracy - uniform) / possible if possible > LEAST * oracle else float("nan")
 

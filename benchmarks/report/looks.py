@@ -44,7 +44,7 @@ def style(policy: str) -> dict[str, Any]:
 
 def banded(axes: Axes, x: Sequence[float], values: Sequence[np.ndarray], label: str, look: dict[str, Any]) -> None:
     """A line through the means over seeds, in per cent, with its 95 % band where there is more than one seed."""
-    known = [(at, *mean_interval(100.0 * own)) for at, own in zip(x, values, strict=True) if len(own)]
+    known = [(at, *mean_interval(100.0 * each)) for at, each in zip(x, values, strict=True) if len(each)]
     if not known:
         return
     places, means, low, high = np.array(known).T

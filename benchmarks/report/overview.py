@@ -64,7 +64,7 @@ def policies(results: Results) -> str:
     order = [name for name in POLICIES if name in names] + [name for name in names if name not in POLICIES]
     charged = {row.policy: row.charged for row in results.rows}
     return table(
-        ("policy", "charged", "what it does"), [(own, charged[own], NOTES.get(own, "")) for own in order], left=3
+        ("policy", "charged", "what it does"), [(name, charged[name], NOTES.get(name, "")) for name in order], left=3
     )
 
 

@@ -51,11 +51,11 @@ def run(
     names = [name for name in GROUPS if name in asked]
     cases, screen, done = cases_of(names, largest), Console(stderr=True), []
 
-    def told(row: Row) -> None:
+    def done_with(row: Row) -> None:
         done.append(row)
         say(screen, escape(_line(row, len(done), len(cases))))
 
-    rows = run_all(cases, repeats, out / FILE, told)
+    rows = run_all(cases, repeats, out / FILE, done_with)
     show(rows, Console())
     failed, skipped = (sum(bool(getattr(row, name)) for row in rows) for name in ("error", "skipped"))
     source = escape(str(out / FILE))
@@ -76,8 +76,8 @@ def report(
 
 
 def _line(row: Row, done: int, cases: int) -> str:
-    told = row.error or row.skipped or (seconds_words(sorted(row.ours)[len(row.ours) // 2]) if row.ours else "")
-    return f"{done}/{cases} {row.group}: {row.label} {row.n:,}: {told}"
+    result = row.error or row.skipped or (seconds_words(sorted(row.ours)[len(row.ours) // 2]) if row.ours else "")
+    return f"{done}/{cases} {row.group}: {row.label} {row.n:,}: {result}"
 
 
 if __name__ == "__main__":

@@ -37,8 +37,8 @@ class Hook:
         if top is not None:
             self.seconds[top] = self.seconds.get(top, 0.0) + now - self._since
         if event == "call":
-            own = self._owner(frame.f_globals.get("__name__", ""))
-            stack.append(top if own is None else own)  # whoever is no room works for the room that called it
+            room = self._owner(frame.f_globals.get("__name__", ""))
+            stack.append(top if room is None else room)  # whoever is no room works for the room that called it
         elif event == "return" and len(stack) > 1:
             stack.pop()
         self._since = self._clock()

@@ -37,8 +37,8 @@ def series_of(rows: Iterable[Row]) -> dict[object, list[Row]]:
 def growth(rows: Iterable[Row]) -> list[Growth]:
     """Of each series that has two large sizes."""
     found = []
-    for own in series_of(rows).values():
-        large = [row for row in own if row.n >= LARGE]
+    for series in series_of(rows).values():
+        large = [row for row in series if row.n >= LARGE]
         if len(large) < 2:
             continue
         sizes, seconds = [row.n for row in large], [float(np.median(row.ours)) for row in large]

@@ -9,8 +9,8 @@ from benchmarks.common.command import say
 from benchmarks.common.tables import Table, screen_table
 from benchmarks.speed.rows import Row
 from benchmarks.speed.scaling import growth
-from benchmarks.speed.tables import COLUMNS, aims_table, growth_table, stage_tables, table_of
-from benchmarks.speed.targets import judged
+from benchmarks.speed.tables import COLUMNS, growth_table, stage_tables, table_of, targets_table
+from benchmarks.speed.targets import checked_targets
 
 __all__ = ["show"]
 
@@ -18,13 +18,13 @@ TEXT = ("aim", "curves", "limit", "module", "room", "met")
 
 
 def show(rows: list[Row], screen: Console) -> None:
-    """Every group that has rows, how times grow, the aims that were measured, and what failed."""
+    """Every group that has rows, how times grow, the targets that were measured, and what failed."""
     for group in COLUMNS:
         _table(screen, group, table_of(group, rows))
     for name, table in stage_tables(rows):
         _table(screen, f"stages: {name}, share of the time", table)
     _table(screen, "exponent of n", growth_table(growth(row for row in rows if row.group == "sort")))
-    _table(screen, "aims", aims_table(own for own in judged(rows) if own.why != "not measured"))
+    _table(screen, "aims", targets_table(result for result in checked_targets(rows) if result.why != "not measured"))
     for row in rows:
         if row.error:
             say(screen, f"[red]failed:[/red] {row.group} {row.family} {row.n:,}: {escape(row.error)}")

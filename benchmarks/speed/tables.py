@@ -8,11 +8,11 @@ from benchmarks.common.markdown import ABSENT, seconds_words, significant, size_
 from benchmarks.common.tables import Table
 from benchmarks.speed.rows import Row
 from benchmarks.speed.scaling import Growth
-from benchmarks.speed.targets import Judged, peak, seconds, times
+from benchmarks.speed.targets import TargetResult, peak, seconds, times
 from benchmarks.speed.timing import Quartiles, ratios
 from benchmarks.speed.workloads import FUNDED
 
-__all__ = ["COLUMNS", "NAMES", "aims_table", "growth_table", "stage_tables", "table_of"]
+__all__ = ["COLUMNS", "NAMES", "growth_table", "stage_tables", "table_of", "targets_table"]
 
 FAINT = 0.005  # of the time: rooms that nowhere take more are one line
 OTHERS = "others"
@@ -127,7 +127,7 @@ def stage_tables(rows: Iterable[Row]) -> list[tuple[str, Table]]:
     for row in rows:
         if row.group == "stages" and row.shares:
             kinds.setdefault(row.series, []).append(row)
-    return [(own[0].label, _stages(own)) for own in kinds.values()]
+    return [(series[0].label, _stages(series)) for series in kinds.values()]
 
 
 def _stages(rows: list[Row]) -> Table:
@@ -149,23 +149,26 @@ def growth_table(found: Iterable[Growth]) -> Table:
     """A line per kind of curves."""
     lines = [
         (
-            own.case.label,
-            f"{own.first:,} to {own.last:,}",
-            f"{own.exponent:.2f}",
-            f"{own.low:.2f} to {own.high:.2f}",
+            line.case.label,
+            f"{line.first:,} to {line.last:,}",
+            f"{line.exponent:.2f}",
+            f"{line.low:.2f} to {line.high:.2f}",
         )
-        for own in found
+        for line in found
     ]
     return Table(("curves", "queries", "exponent", "from size to size"), list(lines))
 
 
-def aims_table(found: Iterable[Judged]) -> Table:
+def targets_table(found: Iterable[TargetResult]) -> Table:
     """What was to be reached, what was, and whether that is enough."""
     lines = []
-    for own in found:
-        aim, overrun = own.aim, "" if own.aim.overrun is None else f", overrun {own.aim.overrun:g}"
-        curves = f"{aim.family} {aim.accounting}{overrun}" if aim.family else "-"
-        limit = f"{'at least' if aim.at_least else 'at most'} {aim.shown(aim.limit)}"
-        met = own.why if own.met is None else "yes" if own.met else "**no**"
-        lines.append((aim.words, curves, limit, aim.shown(own.measured), met))
+    for result in found:
+        target, overrun = (
+            result.target,
+            "" if result.target.overrun is None else f", overrun {result.target.overrun:g}",
+        )
+        curves = f"{target.family} {target.accounting}{overrun}" if target.family else "-"
+        limit = f"{'at least' if target.at_least else 'at most'} {target.shown(target.limit)}"
+        met = result.why if result.met is None else "yes" if result.met else "**no**"
+        lines.append((target.words, curves, limit, target.shown(result.measured), met))
     return Table(("aim", "curves", "limit", "measured", "met"), list(lines))

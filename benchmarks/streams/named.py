@@ -71,7 +71,7 @@ def rollouts_of(arrivals: Arrivals, rng: np.random.Generator) -> Split:
 def mixed(rng: np.random.Generator, n: int, shares: tuple[float, ...]) -> Queries:
     """Queries of the four pools in random order."""
     pool = rng.choice(len(shares), size=n, p=shares)
-    parts = [drawn(own, int((pool == place).sum()), rng) for place, own in enumerate(POOLS.values())]
+    parts = [drawn(pool_of, int((pool == place).sum()), rng) for place, pool_of in enumerate(POOLS.values())]
     at = np.argsort(np.argsort(pool, kind="stable"), kind="stable")
     columns = (np.concatenate(column)[at] for column in zip(*(part[:-1] for part in parts), strict=True))
     return Queries(*columns, Process())

@@ -39,17 +39,17 @@ WHERE = {"commit": "abc", "dirty": False, "code": "def", "machine": "Linux", "ve
          "cores": 4, "threads": None}  # fmt: skip
 
 
-def row_for(aim, value, **changes):
-    """A row in which an aim's number is this value."""
-    case = Case(aim.group, aim.family, aim.accounting, aim.n, aim.overrun, SHARE)
+def row_for(target, value, **changes):
+    """A row in which a target's number is this value."""
+    case = Case(target.group, target.family, target.accounting, target.n, target.overrun, SHARE)
     sides = {
         ratio: ((value,), (1.0,)),
         speed_up: ((1.0,), (value,)),
         seconds: ((value,), (1.0,)),
         peak: ((1.0,), (1.0,)),
     }
-    ours, reference = sides[aim.measure]
-    return Row.of(case, ours, reference, **{"figures": {"peak": value} if aim.measure is peak else {}, **changes})
+    ours, reference = sides[target.measure]
+    return Row.of(case, ours, reference, **{"figures": {"peak": value} if target.measure is peak else {}, **changes})
 
 
 def some_rows():

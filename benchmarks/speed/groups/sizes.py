@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.speed.groups.subject import WARM, certified, work_of
 from benchmarks.speed.rows import Case, Row
+from benchmarks.speed.subject import WARM, certified, work_of
 from benchmarks.speed.timing import in_turn
 from benchmarks.speed.workloads import FAMILIES, FUNDED, SEED, SHARE
 

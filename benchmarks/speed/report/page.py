@@ -13,8 +13,8 @@ from benchmarks.common.tables import Table
 from benchmarks.speed.report.picture import sizes
 from benchmarks.speed.rows import Row
 from benchmarks.speed.scaling import LARGE, growth
-from benchmarks.speed.tables import COLUMNS, aims_table, growth_table, stage_tables, table_of
-from benchmarks.speed.targets import judged
+from benchmarks.speed.tables import COLUMNS, growth_table, stage_tables, table_of, targets_table
+from benchmarks.speed.targets import checked_targets
 from benchmarks.speed.workloads import FUNDED, SHARE
 
 __all__ = ["markdown", "write_page"]
@@ -38,16 +38,16 @@ def markdown(rows: list[Row], places: list[dict[str, Any]], folder: str) -> str:
 
 
 def _sections(rows: list[Row], places: list[dict[str, Any]]) -> dict[str, Any]:
-    aims, sorted_rows = judged(rows), [row for row in rows if row.group == "sort"]
+    results, sorted_rows = checked_targets(rows), [row for row in rows if row.group == "sort"]
     failed, skipped = ([row for row in rows if getattr(row, name)] for name in ("error", "skipped"))
     return {
         "rows": len(rows),
         "rounds": max((len(row.ours) for row in sorted_rows), default=0),
         "places": [_place(place) for place in places],
-        "aims": _shown(aims_table(aims), TEXT["aim"], prose=True),
-        "met": sum(own.met is True for own in aims),
-        "missed": sum(own.met is False for own in aims),
-        "unknown": sum(own.met is None for own in aims),
+        "aims": _shown(targets_table(results), TEXT["aim"], prose=True),
+        "met": sum(result.met is True for result in results),
+        "missed": sum(result.met is False for result in results),
+        "unknown": sum(result.met is None for result in results),
         "tables": {group: _shown(table_of(group, rows)) for group in COLUMNS},
         "growth": _shown(growth_table(growth(sorted_rows))),
         "large": f"{LARGE:,}",
@@ -73,11 +73,11 @@ def _reasons(rows: Sequence[Row], name: str) -> str:
 
 def _place(place: dict[str, Any]) -> dict[str, str]:
     """An environment in words."""
-    told = {
+    words_of = {
         name: words.one_line(str(place.get(name, "-"))) for name in ("code", "versions", "machine", "cpu", "cores")
     }
     threads = place.get("threads")
-    return told | {
+    return words_of | {
         "commit": words.one_line(str(place.get("commit", "unknown"))),
         "changed": "yes" if place.get("dirty") else "",
         "threads": "not set" if threads is None else words.one_line(str(threads)),

@@ -31,15 +31,15 @@ def sizes(rows: Iterable[Row]) -> Figure | None:
         return None
     figure = new_figure(4.6)
     times, ratios = panels(figure, ["microseconds per query", "time over np.sort of as many numbers"], 2)
-    for place, own in enumerate(found):
+    for place, series in enumerate(found):
         look: dict[str, Any] = {
             "color": COLOURS[place % len(COLOURS)],
             "marker": MARKERS[place % len(MARKERS)],
             "markersize": 4,
         }
-        n, each = [row.n for row in own], [1e6 * np.median(row.ours) / row.n for row in own]
-        times.plot(n, each, label=own[0].label, **look)
-        both = [(row.n, row.ratio, row.ratio_low, row.ratio_high) for row in own if row.ratio is not None]
+        n, each = [row.n for row in series], [1e6 * np.median(row.ours) / row.n for row in series]
+        times.plot(n, each, label=series[0].label, **look)
+        both = [(row.n, row.ratio, row.ratio_low, row.ratio_high) for row in series if row.ratio is not None]
         ratios.plot([n for n, *_ in both], [middle for _, middle, *_ in both], **look)
         at, _, low, high = zip(*both, strict=True) if both else ((), (), (), ())
         ratios.fill_between(at, low, high, color=look["color"], alpha=0.2, linewidth=0.0)

@@ -6,8 +6,7 @@ import numpy as np
 from support.speed_rows import SURGE, surge_case
 
 import clear_alloc as ca
-from benchmarks.speed import workloads
-from benchmarks.speed.groups import subject
+from benchmarks.speed import subject, workloads
 from benchmarks.speed.workloads import budget_of, columns
 
 

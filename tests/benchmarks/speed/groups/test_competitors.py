@@ -15,7 +15,9 @@ from benchmarks.speed.workloads import budget_of, columns
 
 
 def stub(monkeypatch, caps, **found):
-    monkeypatch.setitem(competitors.RIVALS, "slsqp", competitors.Rival(lambda work: Found(caps(work), **found)))
+    monkeypatch.setitem(
+        competitors.COMPETITORS, "slsqp", competitors.Competitor(lambda work: Found(caps(work), **found))
+    )
     return competitors.against(surge_case("slsqp", 10), 1)
 
 

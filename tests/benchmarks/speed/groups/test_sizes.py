@@ -6,7 +6,8 @@ import numpy as np
 from support.speed_rows import SURGE, surge_case
 
 import clear_alloc as ca
-from benchmarks.speed.groups import GROUPS, cases_of, sizes, subject
+from benchmarks.speed import subject
+from benchmarks.speed.groups import GROUPS, cases_of, sizes
 from benchmarks.speed.workloads import FUNDED, SHARE, budget_of, columns
 
 

@@ -12,7 +12,7 @@ from benchmarks.speed.groups import GROUPS
 from benchmarks.speed.report import markdown, write_page
 from benchmarks.speed.rows import Row
 from benchmarks.speed.tables import COLUMNS
-from benchmarks.speed.targets import AIMS
+from benchmarks.speed.targets import TARGETS
 
 
 def test_the_page_tells_what_failed_and_what_was_skipped():
@@ -33,8 +33,10 @@ def test_the_page_tells_what_failed_and_what_was_skipped():
 
 
 def test_the_page_counts_the_aims():
-    rows = [row_for(AIMS[0], 1.0), row_for(AIMS[1], 2.0), row_for(AIMS[2], 1.0)]
-    assert f"2 of {len(AIMS)} aims are met, 1 missed, {len(AIMS) - 3} not measured." in markdown(rows, [WHERE], "")
+    rows = [row_for(TARGETS[0], 1.0), row_for(TARGETS[1], 2.0), row_for(TARGETS[2], 1.0)]
+    assert f"2 of {len(TARGETS)} aims are met, 1 missed, {len(TARGETS) - 3} not measured." in markdown(
+        rows, [WHERE], ""
+    )
 
 
 def test_the_page_s_tables_have_one_width():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.speed.groups import subject
+from benchmarks.speed import subject
 from benchmarks.speed.rows import Case
 from benchmarks.speed.workloads import budget_of, columns
 
