@@ -13,8 +13,6 @@ from scipy.special import lambertw, ndtr
 
 from benchmarks.experiments import Case
 
-__all__ = ["SECONDS", "Speed", "estimate", "speed_of"]
-
 # One processor's seconds for a case with all its budgets, by experiment, where the probe took PROBE.
 SECONDS = {"scarcity": 5.2, "paper": 4.3, "noise": 5.0, "spending": 4.4, "peers": 0.7, "replay": 13.5}
 BURSTY = 42.0  # ten windows to a budget

@@ -19,8 +19,6 @@ from benchmarks.rows import Row, Setting
 from benchmarks.scoring import Split, held_out_accuracy, held_out_use, split_by_parity
 from benchmarks.streams import STREAMS, rollouts_of
 
-__all__ = ["EXPERIMENTS", "Case", "Experiment", "cases_of", "run_case"]
-
 QUERIES = 500
 FEW = 100  # queries where a peer's time grows with their cube
 SHARES = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)  # of the tokens of uncapped runs

@@ -10,8 +10,6 @@ import numpy as np
 from benchmarks.rows import Row
 from benchmarks.summary import Paired, Place, by_setting, mean_interval, paired
 
-__all__ = ["OURS", "Change", "Comparison", "Pooled", "compared"]
-
 OURS = "ours"  # how the names of the policies begin that must not get worse
 OFTENER = 0.05  # of a policy's batches: when so many more pass their budget, it got worse
 

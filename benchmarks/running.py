@@ -19,8 +19,6 @@ from benchmarks.experiments import EXPERIMENTS, Case, run_case
 from benchmarks.policies import installed
 from benchmarks.rows import Row
 
-__all__ = ["OtherRun", "forget", "run_all"]
-
 SAME = ("code", "machine", "versions")  # what rows depend on; a commit of other files changes none
 
 

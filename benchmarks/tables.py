@@ -13,8 +13,6 @@ from benchmarks.regression_check import Comparison
 from benchmarks.rows import Row
 from benchmarks.summary import by_setting, paired
 
-__all__ = ["changes_table", "scarce_table"]
-
 SCARCE = ("uniform", "CLEAR", "ours, chosen", "ours, expected", "oracle")  # policies of the short summary
 
 

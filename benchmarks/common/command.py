@@ -11,8 +11,6 @@ from rich.console import Console
 
 from benchmarks.common.rows import read_rows
 
-__all__ = ["app_of", "known_names", "rows_in", "say"]
-
 Row = TypeVar("Row")
 
 

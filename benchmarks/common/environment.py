@@ -11,8 +11,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-__all__ = ["code_mark", "environment", "timing_environment"]
-
 HERE = Path(__file__).resolve().parents[2]
 VERSIONED = ("numpy", "scipy", "clear-alloc", "price-contour")  # the last if it is installed
 SHOWING = {"report", "figures.py", "markdown.py", "page.py"}  # code that shows rows and makes none

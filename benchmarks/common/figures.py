@@ -7,14 +7,10 @@ from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 
-from clear_alloc.plots import COLOURS, INK
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from matplotlib.axes import Axes
-
-__all__ = ["COLOURS", "INK", "dressed", "labelled", "legend_below", "new_figure", "panels", "png"]
 
 DPI = 150
 WIDTH = 8.0  # inches: at 800 pixels a ten-point letter is read without effort

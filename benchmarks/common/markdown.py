@@ -6,19 +6,6 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 
-__all__ = [
-    "ABSENT",
-    "listed",
-    "one_line",
-    "percent",
-    "points",
-    "seconds_words",
-    "significant",
-    "size_words",
-    "table",
-    "times",
-]
-
 ABSENT = "-"
 LONGEST = 240  # letters of an error's message
 

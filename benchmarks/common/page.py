@@ -11,8 +11,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from clear_alloc.files import replacing
 
-__all__ = ["put", "put_pictures", "rendered", "write_page"]
-
 
 def rendered(template: Path, **sections: Any) -> str:
     """The text; what conditions leave out of the template leaves no gap behind. Raises for a section not given."""

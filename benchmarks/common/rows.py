@@ -10,8 +10,6 @@ from typing import Any, TypeVar
 
 from clear_alloc.files import replacing
 
-__all__ = ["read_cells", "read_rows", "row_of", "write_parquet", "write_rows"]
-
 Cells = dict[str, Any]
 Row = TypeVar("Row")  # a frozen dataclass
 

@@ -6,8 +6,6 @@ import re
 from collections.abc import Callable
 from typing import TypeVar
 
-__all__ = ["attempted", "error_line"]
-
 _FOLDERS = re.compile(r"(?<![\w:/])(?:[A-Za-z]:)?[\\/](?:[^\s\\/'\",:;()]+[\\/])+")  # of an absolute path
 Found = TypeVar("Found")
 Failed = TypeVar("Failed")

@@ -9,8 +9,6 @@ from rich.box import SIMPLE
 from rich.markup import escape
 from rich.table import Table as ScreenTable
 
-__all__ = ["Table", "screen_table"]
-
 
 class Table(NamedTuple):
     """Cells are text; every line is as long as the header."""

@@ -7,19 +7,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks import paper
-from benchmarks.common.figures import COLOURS, INK, dressed, legend_below, new_figure, panels
+from benchmarks.common.figures import dressed, legend_below, new_figure, panels
 from benchmarks.common.markdown import percent, points
 from benchmarks.report.ablation import STEPS, Climb, climbs
 from benchmarks.report.gains import stream_gains
 from benchmarks.report.results import Results, budget_of
+from clear_alloc.plots import COLOURS, INK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-__all__ = ["gain_groups", "gains", "ladder"]
 
 DARK = "#707070"  # a grey that white figures can be read on
 LEAST_SHOWN = -0.5  # captured gain: what is lower is told in figures at the left edge

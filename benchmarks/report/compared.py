@@ -12,20 +12,6 @@ from benchmarks.report.results import EXPECTED, Place, Results
 from benchmarks.rows import Row
 from benchmarks.summary import Paired, paired
 
-__all__ = [
-    "HAIR",
-    "Meeting",
-    "Overdrawn",
-    "ahead",
-    "behind",
-    "interval",
-    "meetings",
-    "overdrawn",
-    "overdrawn_by_stream",
-    "used",
-    "worst",
-]
-
 HAIR = 1e-9  # of the budget: what sums of floats may be off by
 
 

@@ -35,19 +35,6 @@ from benchmarks.report.results import (
 )
 from benchmarks.summary import paired
 
-__all__ = [
-    "AGAINST_CLEAR",
-    "AGAINST_UNIFORM",
-    "WANTED",
-    "Verdict",
-    "bought",
-    "burned",
-    "comparison",
-    "scarce",
-    "spending",
-    "spent_on",
-]
-
 AGAINST_UNIFORM = ((BEST, UNIFORMS["reserved"]), (OURS, UNIFORMS["reserved"]), (EXPECTED, UNIFORMS["expected"]))
 AGAINST_CLEAR = tuple(
     (BEST, other)

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["abandonment", "frontier", "noise"]
-
 _FRONTIER = ("uniform", CLEAR, BEST, EXPECTED, *ORACLES.values())
 _NOISE = (
     "uniform",

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-__all__ = ["banded", "log_tokens", "style"]
-
 BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY = COLOURS
 MANY = 60.0  # an axis that goes further has room for every other number only
 _ROUND = (50, 100, 200, 500, 1000, 2000, 5000, 10_000)

@@ -6,8 +6,6 @@ import numpy as np
 
 from benchmarks.report.results import Place, Results
 
-__all__ = ["accuracies", "errors", "kept"]
-
 
 def errors(results: Results) -> list[float]:
     """Rising."""

@@ -14,8 +14,6 @@ from benchmarks.report.gains import stream_gains
 from benchmarks.report.noise import errors, kept
 from benchmarks.report.results import AMPLE, BEST, EXPECTED, OURS, UNIFORMS, Place, Results, budget_of
 
-__all__ = ["all_policies", "noisy", "peers", "replayed"]
-
 HELPED = 1.1  # of the accuracy without error: more is worth a remark
 _REPLAYED = ("CLEAR", "best value first", OURS, BEST, EXPECTED)  # of each configuration, where there are many
 _PEERS = ("greedy marginal", "best value first", "SLSQP", "price-contour")

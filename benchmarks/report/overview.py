@@ -14,8 +14,6 @@ from benchmarks.report.results import Results
 from benchmarks.streams import STREAMS
 from benchmarks.streams.named import FITTING
 
-__all__ = ["failed", "policies", "ran"]
-
 _HEAD = ("experiment", "streams", "budgets", "seeds", "queries", "policies", "rows", "failures")
 
 

@@ -22,8 +22,6 @@ from benchmarks.report.other_tables import all_policies, noisy, peers, replayed
 from benchmarks.report.results import Results
 from benchmarks.streams import STREAMS
 
-__all__ = ["as_html", "drawn", "markdown", "write_page", "write_report"]
-
 TEMPLATE = Path(__file__).with_name("results.md.j2")
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 1000px; margin: 2em auto; padding: 0 1em; }

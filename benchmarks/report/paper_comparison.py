@@ -23,8 +23,6 @@ from benchmarks.report.results import BEST, CLEAR, Results, budget_of
 from benchmarks.streams import POOLS
 from benchmarks.streams.pools import STRETCH, Process
 
-__all__ = ["assumed", "ladder_section", "matched", "reproduced"]
-
 
 def matched() -> dict[str, Any]:
     """Simulated and reported, Figure 1 and uniform."""

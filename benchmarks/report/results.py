@@ -14,20 +14,6 @@ from benchmarks.rows import Row
 from benchmarks.streams import STREAMS
 from benchmarks.summary import by_setting
 
-__all__ = [
-    "AMPLE",
-    "BEST",
-    "CLEAR",
-    "EXPECTED",
-    "ORACLES",
-    "OURS",
-    "SCARCE",
-    "UNIFORMS",
-    "Place",
-    "Results",
-    "budget_of",
-]
-
 BEST, OURS, EXPECTED, CLEAR = "ours, chosen", "ours", "ours, expected", "CLEAR"
 # The yardsticks of each accounting.
 UNIFORMS = {"reserved": "uniform", "expected": "uniform, unused returned"}

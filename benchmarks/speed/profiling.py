@@ -17,8 +17,6 @@ from typing import Any
 
 import clear_alloc as ca
 
-__all__ = ["Hook", "house_order", "profiled"]
-
 PACKAGE = Path(ca.__file__).parent
 
 

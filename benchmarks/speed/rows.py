@@ -7,8 +7,6 @@ from typing import Any
 
 from benchmarks.speed.timing import ratios
 
-__all__ = ["FILE", "Case", "Row"]
-
 FILE = "rows.jsonl"
 
 

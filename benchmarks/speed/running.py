@@ -14,8 +14,6 @@ from benchmarks.common.running import attempted
 from benchmarks.speed.groups import GROUPS
 from benchmarks.speed.rows import Case, Row
 
-__all__ = ["LONGEST", "measured", "run_all"]
-
 LONGEST = 60.0  # seconds of one call of a full run
 TELLING = 1_000  # queries: the times of fewer say nothing about those of more
 

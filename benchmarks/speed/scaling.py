@@ -10,8 +10,6 @@ import numpy as np
 from benchmarks.speed.rows import Case, Row
 from benchmarks.speed.timing import exponent, slopes
 
-__all__ = ["LARGE", "Growth", "growth", "series_of"]
-
 LARGE = 10_000  # queries: from here on, what a call costs whatever its size no longer counts
 
 

@@ -12,8 +12,6 @@ from benchmarks.speed.scaling import growth
 from benchmarks.speed.tables import COLUMNS, growth_table, stage_tables, table_of, targets_table
 from benchmarks.speed.targets import checked_targets
 
-__all__ = ["show"]
-
 TEXT = ("aim", "curves", "limit", "module", "room", "met")
 
 

@@ -18,8 +18,6 @@ from benchmarks.speed.profiling import house_order, profiled
 from benchmarks.speed.rows import Case
 from benchmarks.speed.subject import WARM, work_of
 
-__all__ = ["memory", "resident", "stages"]
-
 STATUS = Path("/proc/self/status")
 LONG = 0.3  # seconds of calls to profile; a single longer one is enough
 

@@ -12,8 +12,6 @@ from benchmarks.speed.targets import TargetResult, peak, seconds, times
 from benchmarks.speed.timing import Quartiles, ratios
 from benchmarks.speed.workloads import FUNDED
 
-__all__ = ["COLUMNS", "NAMES", "growth_table", "stage_tables", "table_of", "targets_table"]
-
 FAINT = 0.005  # of the time: rooms that nowhere take more are one line
 OTHERS = "others"
 NAMES = {  # of what is measured beside ours

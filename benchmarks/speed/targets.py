@@ -12,8 +12,6 @@ from benchmarks.speed.rows import Row
 from benchmarks.speed.timing import ratios
 from benchmarks.speed.workloads import FAMILIES
 
-__all__ = ["TARGETS", "Target", "TargetResult", "checked_targets", "speed_up"]
-
 
 class Target(NamedTuple):
     """words : what is measured. group, family, accounting, n, overrun : of the rows that tell.

@@ -21,8 +21,6 @@ from scipy.special import expit, logit, softmax
 from benchmarks import paper
 from benchmarks.streams.pools import Pool, arrived, solved_by
 
-__all__ = ["Calibrated", "Match", "calibrated", "match"]
-
 Array = npt.NDArray[np.float64]
 
 POOLS = ("easy", "medium", "hard", "olympiad")

@@ -16,8 +16,6 @@ from benchmarks import paper
 from benchmarks.scoring import Split
 from benchmarks.streams.pools import LIMIT, Memoryless, Pool, Process, Queries, completions, drawn
 
-__all__ = ["MIXTURES", "POOLS", "STREAMS", "Arrivals", "Stream", "rollouts_of"]
-
 # As `python -m benchmarks calibrate` prints them; a test calibrates again and compares.
 POOLS = {
     "easy": Pool(330.0, 0.116, 0.8, 0.97, terse=0.038, detour=0.03, lost=0.02),

@@ -27,6 +27,7 @@ def test_the_estimate_adds_up_cases_by_budgets_and_shares_them_out():
     assert estimate([], full, slow) == 0.0
 
 
+@pytest.mark.slow
 def test_the_probe_uses_no_more_processors_than_there_are(monkeypatch):
     monkeypatch.setattr(estimating.os, "cpu_count", lambda: 2)
     one, many = speed_of(1), speed_of(64)

@@ -165,6 +165,7 @@ def test_policies_of_packages_that_are_not_here_are_left_out(monkeypatch):
     assert {row.policy for row in run_case(Case("peers", "Identical", 0, (0.1,)))[0]} == {"uniform"}
 
 
+@pytest.mark.slow
 def test_a_replay_fits_on_odd_samples_and_then_on_even_ones():
     odd, even = (drawn_for(case).split for case in cases_of("replay", None, None, ROLLOUTS))
     assert set(odd.fitting["sample"] % 2) == set(even.scoring["sample"] % 2) == {1}

@@ -46,6 +46,7 @@ def test_the_same_seeds_give_the_same_bytes(tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_same_bytes_as_none(tmp_path, monkeypatch):
     monkeypatch.undo()  # other processes have the real experiments
     cases = [Case("peers", stream, 0, (0.1,)) for stream in ("UShaped", "Balanced")]
@@ -92,6 +93,7 @@ def test_nothing_that_is_there_is_run_again(tmp_path, calls):
     assert bytes_of(tmp_path) == before
 
 
+@pytest.mark.slow
 def test_a_run_with_fewer_budgets_takes_from_one_with_more_and_spoils_nothing(tmp_path, calls):
     every = ran(tiny_cases(), tmp_path)
     before = bytes_of(tmp_path)

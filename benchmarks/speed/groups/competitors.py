@@ -20,8 +20,6 @@ from benchmarks.speed.subject import WARM, Work, certified, work_of
 from benchmarks.speed.timing import in_turn
 from benchmarks.speed.workloads import SHARE, Array, Columns, curves_of
 
-__all__ = ["BISECTION", "COMPETITORS", "CONTOUR", "MILP", "SLSQP", "Competitor", "against"]
-
 BISECTION = [Case("bisection", "shifted_surge", "reserved", n, share=SHARE) for n in (10_000, 100_000, 1_000_000)]
 SLSQP = [Case("slsqp", "shifted_surge", "reserved", n, share=SHARE) for n in (10, 50, 200)]
 MILP = [Case("milp", "shifted_surge", "reserved", n, share=SHARE) for n in (10, 50, 200)]

@@ -13,8 +13,6 @@ from benchmarks.speed.rows import Case, Row
 from benchmarks.speed.timing import in_turn
 from benchmarks.speed.workloads import SHARE
 
-__all__ = ["IMPORT", "MEMORY", "STAGES", "importing", "profile", "space"]
-
 ROOT = Path(__file__).resolve().parents[3]
 SMALLER = 10  # times fewer queries, with which the largest case of memory is compared
 PROCESSES = 3  # of a case of memory, at most: each takes seconds

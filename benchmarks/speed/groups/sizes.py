@@ -9,8 +9,6 @@ from benchmarks.speed.subject import WARM, certified, work_of
 from benchmarks.speed.timing import in_turn
 from benchmarks.speed.workloads import FAMILIES, FUNDED, SEED, SHARE
 
-__all__ = ["SORT", "START", "against_sort", "with_start"]
-
 SIZES = (1, 10, 64, 100, 512, 1_000, 10_000, 100_000, 1_000_000, 10_000_000)
 BATCHES = (64, 1_000, 100_000, 1_000_000)
 TERMS = (

@@ -17,8 +17,6 @@ from benchmarks.speed.tables import COLUMNS, growth_table, stage_tables, table_o
 from benchmarks.speed.targets import checked_targets
 from benchmarks.speed.workloads import FUNDED, SHARE
 
-__all__ = ["markdown", "write_page"]
-
 TEMPLATE = Path(__file__).with_name("performance.md.j2")
 PICTURE = "sizes"
 TEXT = {"aim": 2, "import": 1}  # columns of text on the left, by table; the last of the aims is text too

@@ -7,19 +7,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from benchmarks.common.figures import COLOURS, INK, legend_below, new_figure, panels
+from benchmarks.common.figures import legend_below, new_figure, panels
 from benchmarks.common.markdown import significant
 from benchmarks.speed.rows import Row
 from benchmarks.speed.scaling import series_of
 from benchmarks.speed.workloads import FUNDED
+from clear_alloc.plots import COLOURS, INK
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-__all__ = ["sizes"]
 
 MARKERS = "os^DvP<>"
 

@@ -15,6 +15,7 @@ from benchmarks.rows import Row
 pytestmark = pytest.mark.usefixtures("tiny")
 
 
+@pytest.mark.slow
 def test_the_table_holds_the_same_rows_as_the_lines(tmp_path, monkeypatch):
     def broken(batch, budget):
         raise ValueError("no luck")

@@ -9,8 +9,11 @@ from support.benchmark_batches import accuracy, known_of, needs, shares_of
 from benchmarks.batch import Batch
 from benchmarks.policies import EXPECTED, LADDER, POLICIES
 
+SLOW = [name for name in POLICIES if name.startswith("ours, expected") or "chosen" in name]
+EVERY = [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in POLICIES]
 
-@pytest.mark.parametrize("name", POLICIES)
+
+@pytest.mark.parametrize("name", EVERY)
 def test_caps_are_whole_and_within_the_budget(known, name):
     act = needs(name)
     sizes = (1, 3) if "chosen" in name else (1, 2, 3, 40)  # who tries many curves is tried on few queries
@@ -25,7 +28,7 @@ def test_caps_are_whole_and_within_the_budget(known, name):
                 assert caps.tokens.sum() <= budget
 
 
-@pytest.mark.parametrize("name", POLICIES)
+@pytest.mark.parametrize("name", EVERY)
 def test_a_stream_of_one_query_is_served(name):
     act, alone = needs(name), known_of("Identical", 1)
     caps = act(Batch(alone, np.arange(1)), 3000).tokens
@@ -33,7 +36,7 @@ def test_a_stream_of_one_query_is_served(name):
     assert caps[0] > 0
 
 
-@pytest.mark.parametrize("name", POLICIES)
+@pytest.mark.parametrize("name", EVERY)
 def test_with_plenty_every_policy_gets_nearly_all_answers(known, batch, name):
     (budget,) = shares_of(known, 20.0)
     caps, most = needs(name)(batch, budget), np.full(60, 10**6)

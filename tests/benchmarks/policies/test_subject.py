@@ -58,6 +58,7 @@ def test_the_ladder_changes_one_thing_at_a_time(known, batch):
     assert POLICIES["CLEAR + repair + shape"].act(few, 900).promised == ca.allocate(level, 900).utility
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["oracle", "oracle, expected"])
 def test_the_oracle_promises_what_scoring_finds_and_nobody_beats_it_by_more_than_its_gap(known, name):
     for rows in (np.arange(60), np.arange(10, 35)):
@@ -76,6 +77,7 @@ def test_the_oracle_promises_what_scoring_finds_and_nobody_beats_it_by_more_than
                 assert least <= caps.promised + caps.gap + 1e-9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("accounting", ["reserved", "expected"])
 def test_knowing_that_there_is_no_error_is_ours(known, batch, accounting):
     word = "" if accounting == "reserved" else ", expected"
@@ -86,6 +88,7 @@ def test_knowing_that_there_is_no_error_is_ours(known, batch, accounting):
     assert POLICIES[f"ours{word}, knowing its error"].charged == accounting
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("error", "hopeless"), [(0.2, False), (0.5, False), (3.0, True)])
 def test_known_errors_draw_predictions_to_the_mean_as_bayes_has_it(known, error, hopeless):
     factor = np.exp(error * np.random.default_rng(1).standard_normal(60) * (0.1 if hopeless else 1.0))
@@ -112,3 +115,9 @@ def test_known_errors_draw_predictions_to_the_mean_as_bayes_has_it(known, error,
         plain = ca.allocate(curves, budget, accounting=accounting)
         assert caps.promised == pytest.approx(plain.utility, rel=1e-9)
         assert np.abs(caps.tokens - plain.tokens).max() <= 1
+
+
+def test_families_are_not_chosen_on_lengths_predicted_wrongly(known):
+    wrong = Batch(known.disturbed(np.linspace(0.5, 2.0, 60), 0.4), np.arange(2))
+    with pytest.raises(ValueError, match="not on lengths predicted wrongly"):
+        POLICIES["ours, chosen"].act(wrong, 900)

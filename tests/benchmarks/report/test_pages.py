@@ -89,6 +89,7 @@ MISSING = {
 }
 
 
+@pytest.mark.slow
 def test_every_picture_is_drawn_with_few_rows_as_with_many():
     assert drawn(Results([], {})) == {}
     few = [own for own in a_run(seeds=1) if own.level in (0.1, 100.0) and own.policy in ("uniform", "ours", "oracle")]
@@ -112,6 +113,7 @@ def written(tmp_path_factory):
         return out, write_report(out / "rows.jsonl", out / "html"), write_page(out / "rows.jsonl", out / "results.md")
 
 
+@pytest.mark.slow
 def test_the_html_needs_no_other_file(written):
     out, paths, _ = written
     html = (out / "html" / "report.html").read_text()
@@ -124,6 +126,7 @@ def test_the_html_needs_no_other_file(written):
     assert {path.name for path in paths} == {path.name for path in (out / "html").iterdir()}
 
 
+@pytest.mark.slow
 def test_the_markdown_page_finds_its_pictures_beside_it(written):
     out, _, paths = written
     links = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", (out / "results.md").read_text())
@@ -132,6 +135,7 @@ def test_the_markdown_page_finds_its_pictures_beside_it(written):
     assert paths[-1] == out / "results.md"
 
 
+@pytest.mark.slow
 def test_tables_have_one_width(written):
     out, *_ = written
     lines = (out / "results.md").read_text().splitlines()
@@ -140,6 +144,7 @@ def test_tables_have_one_width(written):
     assert "other\\|model" in "\n".join(lines)
 
 
+@pytest.mark.slow
 def test_the_same_rows_give_the_same_bytes_in_any_order(written, tmp_path):
     _, paths, _ = written
     rows = a_run()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from types import FunctionType
 
+import pytest
 from architecture.test_imports import INSIDE, imported_modules, room_of
 from support.speed_rows import Clock
 
@@ -65,6 +66,7 @@ def test_every_moment_is_charged_to_the_room_on_top():
     assert hook.seconds == {"first": 24.0, "second": 8.0}
 
 
+@pytest.mark.slow
 def test_rooms_are_in_the_order_of_the_house():
     place = {room: at for at, room in enumerate(house_order())}
     assert set(place) == {room_of(path) for path in INSIDE}

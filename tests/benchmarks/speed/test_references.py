@@ -42,6 +42,7 @@ def test_values_are_those_of_the_curves():
         assert value(given, caps) == pytest.approx(float(workloads.curves_of(family, given).utility(caps).sum()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("solve", [sequential, mixed_integer])
 @pytest.mark.parametrize("n", [10, 50])
 def test_no_solver_beats_ours_by_more_than_its_gap(solve, n):

@@ -13,6 +13,7 @@ from benchmarks.speed.groups import processes
 from benchmarks.speed.profiling import house_order, profiled
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not subprocess_probe.STATUS.exists(), reason="no /proc")
 def test_a_child_s_peak_is_its_own():
     ballast = np.ones(75_000_000)  # 600 MB that ru_maxrss would hand on to the child
@@ -35,6 +36,7 @@ def test_a_child_tells_bytes_and_seconds():
     assert 0.0 < found["seconds"] < 10.0
 
 
+@pytest.mark.slow
 def test_the_profile_is_of_the_package_and_its_shares_are_of_the_whole(monkeypatch):
     monkeypatch.setattr(subprocess_probe, "LONG", 0.02)
     house = house_order()

@@ -21,6 +21,7 @@ def stub(monkeypatch, caps, **found):
     return competitors.against(surge_case("slsqp", 10), 1)
 
 
+@pytest.mark.slow
 def test_a_rival_s_utility_is_computed_here_and_its_caps_must_fit(monkeypatch):
     given = columns(SURGE, 10)
     best = ca.allocate(ca.ShiftedSurge(*given), budget_of(SURGE, given))

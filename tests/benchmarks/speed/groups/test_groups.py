@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from benchmarks.speed.groups import GROUPS
 
 
+@pytest.mark.slow
 def test_every_group_measures_a_small_case():
     for name in ("sort", "slsqp", "milp", "start"):
         case = replace(GROUPS[name].cases[0], n=10)

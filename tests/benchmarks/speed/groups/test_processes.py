@@ -56,6 +56,7 @@ def test_stages_run_on_one_thread(spawned):
     assert (row.shares, row.figures) == ({"curves": 1.0}, {"profiled": 3.0})
 
 
+@pytest.mark.slow
 def test_imports_take_turns(spawned, monkeypatch):
     monkeypatch.setattr(timing, "ROUND", 1e-12)
     row = processes.importing(Case("import"), 4)

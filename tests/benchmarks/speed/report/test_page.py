@@ -60,6 +60,7 @@ def test_a_start_that_changes_caps_is_called_a_bug():
         assert words in markdown([Row.of(case, (1.0,), (1.0,), figures={"same caps": same})], [WHERE], "")
 
 
+@pytest.mark.slow
 def test_the_page_and_its_picture_are_the_same_from_the_same_rows(tmp_path):
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
