@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from oracles import integer_programme
 from scipy.integrate import quad
 from scipy.optimize import brentq, minimize_scalar
 from support import strategies
 from support.columns import COLUMNS, EDGES, RANDOM
+from support.laws import examples
 
 import clear_alloc as ca
 
@@ -174,7 +175,7 @@ def test_weight_scales_value_and_price_and_nothing_else(record):
 
 
 @given(st.lists(strategies.any_records(), min_size=1, max_size=4), st.floats(0, 1), st.floats(0, 1))
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_dearer_tokens_are_never_wanted_more(records, p, q):
     """Exact up to rounding of one cap: demand falls as the price rises, query by query."""
     curves = strategies.build(records)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from oracles import integer_programme
 from support import strategies
+from support.laws import examples
 
 
 @given(st.lists(strategies.menu_records(), min_size=1, max_size=5))
-@settings(max_examples=100, deadline=None)
+@examples(100)
 def test_the_envelope_is_the_smallest_concave_function_above_the_options(records):
     """Edges of each query run uphill with falling slopes, end at the best value, and no option is above them."""
     menu = strategies.build(records)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from oracles import integer_programme
 from support import strategies
+from support.laws import examples
 
 import clear_alloc as ca
 
 
 @given(st.lists(strategies.menu_records(), min_size=1, max_size=5), st.floats(0, 0.02))
-@settings(max_examples=100, deadline=None)
+@examples(100)
 def test_a_menu_against_brute_force(records, price):
     menu = strategies.build(records)
     wanted, reservation, ceiling = menu.demand(price), menu.reservation_price(), menu.ceiling
