@@ -12,7 +12,7 @@ from benchmarks.common.markdown import percent, points
 from benchmarks.report.ablation import STEPS, Climb, climbs
 from benchmarks.report.gains import stream_gains
 from benchmarks.report.results import Results, budget_of
-from clear_alloc.plots import COLOURS, INK
+from clear_alloc.plots.drawing import COLOURS, INK
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,7 +12,7 @@ from benchmarks.report.looks import log_tokens
 from benchmarks.streams import MIXTURES, POOLS
 from benchmarks.streams.calibration import Calibrated, Match, match
 from benchmarks.streams.pools import arrived, solved_by
-from clear_alloc.plots import COLOURS
+from clear_alloc.plots.drawing import COLOURS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

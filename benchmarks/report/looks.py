@@ -9,7 +9,7 @@ from matplotlib.ticker import FixedLocator, NullLocator
 
 from benchmarks.report.results import BEST, CLEAR, EXPECTED, ORACLES
 from benchmarks.summary import mean_interval
-from clear_alloc.plots import COLOURS, GREY, INK
+from clear_alloc.plots.drawing import COLOURS, GREY, INK
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

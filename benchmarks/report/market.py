@@ -12,7 +12,7 @@ from benchmarks.batch import Known
 from benchmarks.common.figures import dressed, new_figure
 from benchmarks.experiments import Case, drawn_for
 from benchmarks.report.results import OURS, Place, Results
-from clear_alloc.plots import COLOURS, INK
+from clear_alloc.plots.drawing import COLOURS, INK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

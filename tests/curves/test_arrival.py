@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from support.columns import EDGES, RANDOM
-from support.strategies import CUMULATIVE, LOGNORMAL, ROUNDING, SURGE
+from support.strategies import CUMULATIVE, LOGNORMAL, SURGE
+from support.tolerances import ROUNDING
 
 import clear_alloc as ca
 from clear_alloc.curves.arrival import central_third

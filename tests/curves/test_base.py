@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from oracles import integer_programme
 from scipy.integrate import quad
 from scipy.optimize import brentq, minimize_scalar
-from support import strategies
+from support import strategies, tolerances
 from support.columns import COLUMNS, EDGES, RANDOM
 from support.laws import examples
 
@@ -41,8 +41,8 @@ def test_utility_is_the_formula_of_the_design(curves):
     ):
         top = integer_programme.utility(record, 2.0**60)
         # A step narrower than the spacing of floats around it makes z or y themselves that uncertain.
-        loose = 1e-6 if _is_step(curves) else strategies.ROUNDING
-        assert value == pytest.approx(integer_programme.utility(record, b), rel=loose, abs=strategies.ROUNDING * top)
+        loose = 1e-6 if _is_step(curves) else tolerances.ROUNDING
+        assert value == pytest.approx(integer_programme.utility(record, b), rel=loose, abs=tolerances.ROUNDING * top)
 
 
 @every_smooth
@@ -51,9 +51,9 @@ def test_utility_starts_at_zero_never_falls_and_ends_at_the_top(curves):
     values = curves.utility(caps)
     assert values.shape == caps.shape
     assert (values[0] == 0).all()
-    assert (np.diff(values, axis=0) >= -strategies.ROUNDING * curves.top).all()
-    assert (values <= curves.top * (1 + strategies.ROUNDING)).all()
-    np.testing.assert_allclose(curves.utility(1e60), curves.top, rtol=strategies.SATURATION)
+    assert (np.diff(values, axis=0) >= -tolerances.ROUNDING * curves.top).all()
+    assert (values <= curves.top * (1 + tolerances.ROUNDING)).all()
+    np.testing.assert_allclose(curves.utility(1e60), curves.top, rtol=tolerances.SATURATION)
 
 
 @every_random
@@ -95,7 +95,7 @@ def test_the_reservation_price_is_the_highest_value_per_token(curves):
     best = curves.utility(curves.break_even)[there] / curves.break_even[there]
     # A step narrower than the floats around it has its value at a cap that can't be written down.
     np.testing.assert_allclose(price[there], best, rtol=1e-6 if _is_step(curves) else 1e-9)
-    np.testing.assert_allclose(price[~there], curves.marginal(0.0)[~there], rtol=strategies.ROUNDING)
+    np.testing.assert_allclose(price[~there], curves.marginal(0.0)[~there], rtol=tolerances.ROUNDING)
 
 
 def _is_step(curves):
@@ -152,7 +152,7 @@ def test_demand_jumps_at_the_reservation_price_and_not_to_zero_width(curves):
 @every_smooth
 def test_demand_at_price_zero_is_the_ceiling(curves):
     np.testing.assert_array_equal(curves.demand(0.0), curves.ceiling)
-    assert (curves.utility(curves.ceiling) >= curves.top * (1 - 2 * strategies.SATURATION)).all() or (
+    assert (curves.utility(curves.ceiling) >= curves.top * (1 - 2 * tolerances.SATURATION)).all() or (
         curves.ceiling == 2.0**53
     ).any()
 
@@ -165,9 +165,9 @@ def test_demand_at_price_zero_is_the_ceiling(curves):
 def test_weight_scales_value_and_price_and_nothing_else(record):
     plain, tripled, worthless = (strategies.build([{**record, "weight": w}]) for w in (1.0, 3.0, 0.0))
     caps = np.arange(30.0)[:, None]
-    np.testing.assert_allclose(tripled.utility(caps), 3 * plain.utility(caps), rtol=strategies.ROUNDING)
-    np.testing.assert_allclose(tripled.reservation_price(), 3 * plain.reservation_price(), rtol=strategies.ROUNDING)
-    np.testing.assert_allclose(tripled.demand(0.03), plain.demand(0.01), rtol=strategies.ROUNDING)
+    np.testing.assert_allclose(tripled.utility(caps), 3 * plain.utility(caps), rtol=tolerances.ROUNDING)
+    np.testing.assert_allclose(tripled.reservation_price(), 3 * plain.reservation_price(), rtol=tolerances.ROUNDING)
+    np.testing.assert_allclose(tripled.demand(0.03), plain.demand(0.01), rtol=tolerances.ROUNDING)
     np.testing.assert_array_equal(tripled.emergence, plain.emergence if record["family"] != strategies.MENU else [5])
     assert (worthless.utility(caps) == 0).all()
     assert worthless.reservation_price().tolist() == [0]
@@ -181,7 +181,7 @@ def test_dearer_tokens_are_never_wanted_more(records, p, q):
     curves = strategies.build(records)
     low, high = sorted((p, q))
     more, less = curves.demand(low * 0.05), curves.demand(high * 0.05)
-    assert (less <= more * (1 + strategies.ROUNDING)).all()
+    assert (less <= more * (1 + tolerances.ROUNDING)).all()
 
 
 every_column = pytest.mark.parametrize("curves", COLUMNS.values(), ids=COLUMNS)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from oracles import integer_programme
-from support import strategies
+from support import strategies, tolerances
 from support.laws import examples
 
 
@@ -22,7 +22,7 @@ def test_the_envelope_is_the_smallest_concave_function_above_the_options(records
         assert (cost > 0).all()
         assert (gain > 0).all()
         slope = gain / cost
-        assert (np.diff(slope) <= strategies.ROUNDING * slope[:-1]).all()
+        assert (np.diff(slope) <= tolerances.ROUNDING * slope[:-1]).all()
         xs = np.concatenate([[0.0], np.cumsum(cost)])
         ys = integer_programme.utility(record, 0) + np.concatenate([[0.0], np.cumsum(gain)])
         for c, v in zip(record["costs"], record["values"], strict=True):

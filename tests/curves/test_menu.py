@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from oracles import integer_programme
-from support import strategies
+from support import strategies, tolerances
 from support.laws import examples
 
 import clear_alloc as ca
@@ -24,11 +24,11 @@ def test_a_menu_against_brute_force(records, price):
         free = integer_programme.utility(record, 0)
         surplus = [record["weight"] * v - price * c for c, v in options]
         best = max([*surplus, free])
-        assert integer_programme.utility(record, wanted[k]) - price * wanted[k] >= best - strategies.ROUNDING
+        assert integer_programme.utility(record, wanted[k]) - price * wanted[k] >= best - tolerances.ROUNDING
         if wanted[k]:  # the cheapest of equals
             assert wanted[k] == min(c for (c, _), s in zip(options, surplus, strict=True) if s == max(surplus))
         slopes = [(record["weight"] * v - free) / c for c, v in options if c > 0]
-        assert reservation[k] == pytest.approx(max([0.0, *slopes]), rel=strategies.ROUNDING)
+        assert reservation[k] == pytest.approx(max([0.0, *slopes]), rel=tolerances.ROUNDING)
         top = integer_programme.utility(record, 1e9)
         assert ceiling[k] == min([c for c, v in options if record["weight"] * v == top] if top > free else [0])
 

@@ -18,7 +18,7 @@ from clear_alloc.curves.mixed import FAMILIES
 from clear_alloc.errors import BadRow, InvalidArgument
 from clear_alloc.files.arrow_table import numpy_column
 from clear_alloc.files.checked_rows import read_checked
-from clear_alloc.market.feasible import read_limits
+from clear_alloc.market.read_limits import read_feasible
 from clear_alloc.market.tariff import read_tariff
 from clear_alloc.schema import (
     LISTS,
@@ -236,7 +236,7 @@ def test_a_price_is_one_number_or_one_per_option(name):
 def test_levels_are_whole_caps_or_a_range(levels, kept, floor):
     query = Query(**SURGE, levels=levels)
     assert query.levels == kept
-    assert read_limits(1, levels=[list(query.levels)]).floor == floor
+    assert read_feasible(1, levels=[list(query.levels)]).floor == floor
 
 
 @pytest.mark.parametrize(

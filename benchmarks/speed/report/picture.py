@@ -12,7 +12,7 @@ from benchmarks.common.markdown import significant
 from benchmarks.speed.rows import Row
 from benchmarks.speed.scaling import series_of
 from benchmarks.speed.workloads import FUNDED
-from clear_alloc.plots import COLOURS, INK
+from clear_alloc.plots.drawing import COLOURS, INK
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
