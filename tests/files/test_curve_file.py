@@ -9,8 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
+from support.laws import examples
 from support.tables import FORMATS, ROW, per_format, write_rows
 
 import clear_alloc as ca
@@ -18,7 +19,7 @@ from clear_alloc import files
 from clear_alloc.curves import from_records
 from clear_alloc.schema import QueryRow
 
-law = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+law = examples(60, HealthCheck.function_scoped_fixture)
 chance = st.floats(0, 1, exclude_min=True)
 place = st.floats(0, 2.0**53)
 scale = st.floats(1e-12, 2.0**53)
