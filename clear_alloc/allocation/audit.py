@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from clear_alloc.columns.constant import exact_total
 from clear_alloc.curves import Array
 from clear_alloc.errors import AuditFailed
 from clear_alloc.market.market import Market
@@ -76,12 +77,14 @@ def _audit_budget(said: Promised, problem: Problem, solution: Solution) -> None:
     given = problem.budget if np.isfinite(problem.budget) else said.spent
     _promise("the budget is the one that was given", said.budget == given, f"{said.budget} against {given}")
     if market.plain and unit == 1.0:
-        total: float = int(said.tokens.sum())
-        kept, spent = total <= said.budget, total == said.spent
+        total: float = exact_total(said.tokens)
+        kept, spent = total <= said.budget, float(total) == said.spent
     else:
         total = float(said.charges.sum())
         kept = said.spent + said.margin <= said.budget * (1.0 + _DEMAND_RTOL)
         spent = abs(total - said.spent) <= _DEMAND_RTOL * said.spent
+    if not np.isfinite(problem.budget):  # nothing was scarce: what was charged stands for the budget
+        kept = said.spent == said.budget
     _promise(f"what is charged is at most {said.budget:,.15g}", kept, f"it is {said.spent:,.15g}")
     _promise("spent is the sum of the charges", spent, f"{said.spent:,.15g} against {total:,.15g}")
     z_score = 0.0 if said.status is Status.PRICED else problem.z_score

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,9 @@ import numpy.typing as npt
 from clear_alloc.allocation.arrow_export import arrow_table
 from clear_alloc.allocation.audit import PRICED, audit
 from clear_alloc.allocation.reasons import Reason, reasons_of
+from clear_alloc.columns.constant import exact_total
 from clear_alloc.curves import Accounting, Array
-from clear_alloc.market.problem import Problem
+from clear_alloc.market.problem import MONEY_RTOL, Problem
 from clear_alloc.solver.chance.margin import deviation_of, margin_of
 from clear_alloc.solver.dual import DualBound
 from clear_alloc.solver.pricing.clearing import Clearing, Status
@@ -195,7 +197,7 @@ def allocation_of(
     """The public result of a grant, in the caller's order of queries. O(n)."""
     market, unit = problem.market, problem.unit
     tokens = market.decided(lambda demand, column: demand.tokens(column), solution.decisions).astype(np.int64)
-    spent = float(int(tokens.sum())) if market.plain else total_charge(market, solution)
+    spent = float(exact_total(tokens) if market.plain else total_charge(market, solution))
     held = problem.z_score > 0.0 and np.isfinite(problem.pool)
     margin = margin_of(market, solution, problem.z_score) if held else 0.0
     deviation = deviation_of(market, solution) if market.tariff.accounting == "expected" else 0.0
@@ -206,7 +208,7 @@ def allocation_of(
         utility=solution.utility,
         upper_bound=max(bound.value, solution.utility),  # rounding must not put a bound below what was reached
         budget=problem.budget if np.isfinite(problem.budget) else spent * unit,
-        spent=spent * unit,
+        spent=_in_budget_units(spent, unit, problem.budget),
         deviation=deviation * unit,
         margin=margin * unit,
         status=clearing.status,
@@ -216,3 +218,9 @@ def allocation_of(
         _solution=solution,
         _bound=bound,
     )
+
+
+def _in_budget_units(spent: float, unit: float, budget: float) -> float:
+    """What was charged, as decimals multiply, and never a rounding beyond the budget."""
+    charged = spent if unit == 1.0 else float(Decimal(repr(spent)) * Decimal(repr(unit)))
+    return budget if budget < charged <= budget * (1.0 + 2.0 * MONEY_RTOL) else charged

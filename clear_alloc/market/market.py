@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from clear_alloc.columns.constant import any_nonzero
 from clear_alloc.curves import Array, Charged, Curves, Menu, Mixed, Smooth
 from clear_alloc.errors import InvalidArgument
 from clear_alloc.market.demand import Demand
@@ -158,16 +159,12 @@ class Market:
 
     def demand_above(self, price: float) -> Callable[[float], float]:
         """Total demand as a function; above `price` it asks only those who may leave their floor."""
-        if price <= 0.0 or self.divisible is None or len(self.demands) > 1:
-            return self.total_demand
         side = self.divisible
+        # Beside floors, a sum in another order could differ in its last bit, and so the price.
+        if price <= 0.0 or side is None or len(self.demands) > 1 or any_nonzero(side.floor_charge):
+            return self.total_demand
         active = side.take(np.flatnonzero(side.entry_price > price))
-        rest = float(side.floor_charge.sum() - active.floor_charge.sum())
-
-        def demand(asked: float) -> float:
-            return self.total_demand(asked) if asked < price else rest + active.total_at(asked)
-
-        return demand
+        return lambda asked: self.total_demand(asked) if asked < price else active.total_at(asked)
 
     def demand_of_each(self, price: float) -> Array:
         """Budget units that each query wants at a price, shape (n,). O(n)."""

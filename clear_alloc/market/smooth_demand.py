@@ -10,7 +10,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-from clear_alloc.columns.constant import any_nonzero, broadcast_column, is_repeated, of_repeated, take_columns
+from clear_alloc.columns.constant import (
+    any_nonzero,
+    broadcast_column,
+    exact_total,
+    is_repeated,
+    of_repeated,
+    take_columns,
+)
 from clear_alloc.curves import MAX_TOKENS, Array, Charged, Rows, steepest_chord
 from clear_alloc.market.demand import MOST_STATES, ChoiceClass, Choices, Demand, Jumps, Raise, undominated
 from clear_alloc.support.parallel import BLOCK, cached_property, each_block
@@ -18,6 +25,7 @@ from clear_alloc.support.types import Bool, Column, Index
 
 __all__ = ["SmoothDemand"]
 
+_EXACT_SUMS = 1_024  # queries
 _MOST_CLASSES = 512  # curves; of more, what a better combination adds is not worth the search
 _MOST_CAPS = 1 << 17  # of all curves, tried one by one
 _MOST_OPTIONS = 96  # of a curve that may matter, where lists may be long
@@ -203,7 +211,7 @@ class SmoothDemand(Demand):
     def totals(self, decision: Column, *quantities: str) -> list[float]:
         """Sums of `charge`, `variance`, `third_moment` or `worst`, each 0 for a cap of 0. O(n), in blocks."""
         if self.plain and quantities == ("charge",):
-            return [float(decision.sum())]
+            return [exact_total(decision)]
         asks = [getattr(Charged, name) for name in quantities]
         sums = self._of_capped(decision, lambda side, caps: [float(ask(side, caps).sum()) for ask in asks])
         return [sum(column) for column in sums]

@@ -59,7 +59,7 @@ def exact(curves: CurvesLike, budget: float, **options: Unpack[AllocateKwargs]) 
     """The best whole caps there are: every choice that the certified gap leaves open is looked at; small cases only.
 
     Arguments and result are those of `allocate`, without a margin (`overrun=0.5`) under expected accounting. Raises
-    TooLarge where lists of undominated states pass 20,000, or a query has more than 4,096 caps to choose from.
+    TooLarge where lists of undominated states pass 20,000, or more than 512 smooth curves or 131,072 caps are open.
     """
     return _baseline("exact", _exact, curves, budget, options)
 

@@ -222,7 +222,9 @@ def best_combination(
     classes = choice_classes(bound.market, alike, bound.price * alike, gap, pool * alike)
     if classes is None:
         if exact:
-            raise TooLarge(pool, MOST_STATES, "use ca.allocate, whose gap bounds its distance to the optimum")
+            # Caps are listed no further than the budget or saturation reaches.
+            states = sum(min(pool, demand.saturation) for demand in market.demands)
+            raise TooLarge(states, MOST_STATES, "use ca.allocate, whose gap bounds its distance to the optimum")
         return None
     chosen = best_choices(Knapsack(pool, charge_rise=bound.price, classes=classes), gap, exact=exact)
     rival = solution if chosen is None else applied(market, solution, classes, chosen)
