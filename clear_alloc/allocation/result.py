@@ -76,6 +76,11 @@ class Allocation:
         return len(self.tokens)
 
     @property
+    def parts(self) -> tuple[Problem, Solution, DualBound]:
+        """What the result was made of, for audits."""
+        return self._problem, self._solution, self._bound
+
+    @property
     def ids(self) -> tuple[Any, ...] | None:
         """The caller's names of the queries, in order, or None. A column is listed at the first call. O(n)."""
         names = self._problem.names
