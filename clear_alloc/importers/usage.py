@@ -19,6 +19,10 @@ from clear_alloc.schema.words import TOKENS
 __all__ = ["Generated", "generated_tokens", "tokens_with_reasoning_inside"]
 
 _UNCONFIRMED = "reasoning is counted beside the output where it is larger, though the total tokens don't confirm it"
+_ASSUMED = (
+    "some usages have no total of prompt and output; there reasoning is taken as a part of the output, as the format "
+    "defines it, and lengths are too short if the provider reports it apart"
+)
 
 
 class Generated(NamedTuple):
@@ -47,8 +51,9 @@ def generated_tokens(output: Any, reasoning: Any, total: Any, *prompts: Any) -> 
     output, reasoning, total : as reported, token; a reasoning or total of None or 0 is not reported.
     prompts : the prompt's tokens, token, in each way in which the source may count those read from a cache.
 
-    Reasoning that is larger than the output is apart from it, with a note where the total doesn't confirm that. Else
-    RecordRejected where the total is missing or fits neither reading or both, and for what is not a count.
+    Reasoning that is larger than the output is apart from it, with a note where the total doesn't confirm that;
+    smaller one without a total is inside, with a note. Else RecordRejected where the total fits neither reading or
+    both, and for what is not a count.
     """
     usage = _checked(output_tokens=output, reasoning_tokens=reasoning, total_tokens=total, prompts=prompts)
     known = {prompt for prompt in usage.prompts if prompt is not None}
@@ -63,10 +68,11 @@ def generated_tokens(output: Any, reasoning: Any, total: Any, *prompts: Any) -> 
         return Generated(usage.output_tokens)
     if larger and not inside:
         return Generated(both, _UNCONFIRMED)
-    prompt = f"a prompt of {max(known)}" if known else "an unknown prompt"
+    if not (usage.total_tokens and known):
+        return Generated(usage.output_tokens, _ASSUMED)
     raise RecordRejected(
-        f"it reports {usage.reported} beside {prompt}, and its total_tokens, {usage.total_tokens}, don't tell "
-        "whether the one is inside the other; correct the usage or leave it out"
+        f"it reports {usage.reported} beside a prompt of {max(known)}, and its total_tokens, "
+        f"{usage.total_tokens}, don't tell whether the one is inside the other; correct the usage or leave it out"
     )
 
 

@@ -67,11 +67,11 @@ def test_reasoning_apart_is_counted_in_each_call_of_the_answer(tmp_path, suffix)
     assert importers.from_inspect(path)["tokens"].tolist() == [513]
 
 
-def test_a_grader_that_only_reasons_is_told_from_the_answer(tmp_path):
-    answer, grading = usage(46, 400, 496), usage(0, 90, 140)
-    events = [*span("a", "solver", call(answer, span_id="a")), *span("b", "scorer", call(grading, span_id="b"))]
-    path = save(tmp_path / "x.json", log([sample("q1", answer, usage(46, 490, 636, prompt=100), events)]))
-    assert importers.from_inspect(path)["tokens"].tolist() == [446]
+def test_a_call_that_only_reasons_is_a_part_of_the_answer(tmp_path):
+    turns = [usage(0, 300, 350), usage(7, 200, 257)]
+    events = span("a", "solver", *(call(turn, span_id="a") for turn in turns))
+    path = save(tmp_path / "x.json", log([sample("q1", turns[1], usage(7, 500, 607, prompt=100), events)]))
+    assert importers.from_inspect(path)["tokens"].tolist() == [507]
 
 
 def test_calls_hidden_in_the_events_of_a_subtask_are_refused(tmp_path):

@@ -35,6 +35,7 @@ def test_reasoning_apart_is_added_and_reasoning_inside_is_not(tmp_path, suffix):
     ]
     found = importers.from_inspect(save(tmp_path / f"x{suffix}", log(samples)))
     assert found["tokens"].tolist() == [34610, 900, 769, 506, 46]
+    assert found.notes == ()
 
 
 @per_format
