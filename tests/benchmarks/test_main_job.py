@@ -22,12 +22,14 @@ def made():
     return main_job.table()
 
 
+@pytest.mark.slow
 def test_the_readme_shows_the_table_that_make_run_prints(made):
     readme = (ROOT / "README.md").read_text().splitlines()
     missing = [line for line in made[0] if line and line not in readme]
     assert not missing, f"README is out of date: {missing[0]}"
 
 
+@pytest.mark.slow
 def test_priced_caps_keep_far_more_right_answers_than_a_uniform_cap(made):
     _, split, fitted = made
     n, used = len(fitted.ids), split.scoring["tokens"].mean()
@@ -47,6 +49,7 @@ def test_no_rollout_is_used_both_to_fit_and_to_score():
     assert len(split.fitting["sample"]) + len(split.scoring["sample"]) == len(rollouts["sample"])
 
 
+@pytest.mark.slow
 def test_hindsight_curves_promise_what_scoring_finds(made):
     _, split, fitted = made
     curves = hindsight_curves(split, fitted.ids)
@@ -54,6 +57,7 @@ def test_hindsight_curves_promise_what_scoring_finds(made):
     assert curves.utility(caps).mean() == pytest.approx(held_out_accuracy(split, fitted.ids, caps), abs=1e-12)
 
 
+@pytest.mark.slow
 def test_the_job_writes_one_cap_per_question_and_a_plot(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(main_job, "OUT", tmp_path)
     main_job.main()
@@ -64,6 +68,7 @@ def test_the_job_writes_one_cap_per_question_and_a_plot(tmp_path, monkeypatch, c
     assert "clear_alloc" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_synthetic_curves_are_what_their_script_makes(tmp_path):
     subprocess.run([sys.executable, ROOT / "data" / "make_curves.py", tmp_path], check=True, capture_output=True)
     for made_file in sorted(tmp_path.iterdir()):

@@ -1,14 +1,10 @@
-"""Numbers and tables as Markdown."""
+"""Numbers, lists and tables as people read them, in Markdown."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Iterable, Sequence
-
-from benchmarks.summary import Paired
-
-__all__ = ["ABSENT", "interval", "listed", "one_line", "percent", "points", "table", "times"]
 
 ABSENT = "-"
 LONGEST = 240  # letters of an error's message
@@ -34,10 +30,26 @@ def times(ratio: float) -> str:
     return ABSENT if math.isnan(ratio) else "no bound" if math.isinf(ratio) else f"{ratio:.1f}"
 
 
-def interval(pair: Paired) -> str:
-    """The paired difference in points with its 95 % interval, if it has one."""
-    middle = points(pair.difference, 2)
-    return middle if pair.seeds < 2 else f"{middle} ({points(pair.low, 2)} to {points(pair.high, 2)})"
+def significant(value: float | None, digits: int = 3) -> str:
+    """A number of so many digits that say something, without exponents: 0.0123, 1.23, 1,230."""
+    if value is None or math.isnan(value):
+        return ABSENT
+    if abs(value) >= 10.0 ** (digits - 1):
+        return f"{value:,.0f}"
+    return f"{value:.{digits}g}" if abs(value) >= 1e-3 or not value else f"{value:.1e}"
+
+
+def seconds_words(seconds: float | None) -> str:
+    """In s, ms or us."""
+    if seconds is None or not seconds >= 0.0:
+        return ABSENT
+    unit, size = ("s", 1.0) if seconds >= 1.0 else ("ms", 1e-3) if seconds >= 1e-3 else ("us", 1e-6)
+    return f"{significant(seconds / size)} {unit}"
+
+
+def size_words(bytes_: float | None) -> str:
+    """In GB of 10^9 bytes."""
+    return ABSENT if bytes_ is None else f"{bytes_ / 1e9:.2f} GB"
 
 
 def listed(names: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""The simulated streams: what is drawn is what the formulas say, and the numbers are those of the paper's figures."""
+"""The streams are what their notes say."""
 
 from __future__ import annotations
 
@@ -6,161 +6,26 @@ import numpy as np
 import pytest
 from scipy import stats
 from scipy.special import logit
+from support.simulated import SIGMAS, assert_share, rng_of
 
 from benchmarks import paper
 from benchmarks.streams import MIXTURES, POOLS, STREAMS, named, rollouts_of
-from benchmarks.streams.calibration import calibrated, match
 from benchmarks.streams.pools import (
     LIMIT,
     LONG,
     Memoryless,
-    Pool,
     Process,
-    Queries,
-    arrived,
     completions,
-    drawn,
     ease,
-    solved_by,
 )
 
-SIGMAS = 4.5  # of the sampling error: a miss by chance once in 150,000
-ODD = Pool(700.0, 0.3, 0.45, 0.8, slope=1.5, terse=0.25, detour=0.3, lost=0.4, process=Process(0.35, 3.0))
-EVEN = Process(0.2, 1e9)  # every completion takes the typical length
 REPLAYED = ("tokens", "correct", "sample", "cap", "query_id")
-
-
-def rng_of(*seed):
-    return np.random.default_rng(list(seed))
 
 
 def stream(name, seed=0, n=40):
     rng = rng_of(seed, 11)
     arrivals = STREAMS[name].draw(rng, n)
     return arrivals, rollouts_of(arrivals, rng)
-
-
-def one_query(samples, seed=0, longer=1.0, process=EVEN, **shares):
-    own = {"typical": 600.0, "chance": 0.7, "terse": 0.0, "detour": 0.0, "lost": 0.0} | shares
-    queries = Queries(*(np.array([value]) for value in own.values()), process)
-    tokens, correct = completions(queries, samples, rng_of(seed), longer)
-    return tokens[0], correct[0]
-
-
-def assert_share(hits, expected):
-    error = np.sqrt(max(expected * (1.0 - expected), 1e-9) / len(hits))
-    assert np.mean(hits) == pytest.approx(expected, abs=SIGMAS * error)
-
-
-@pytest.mark.parametrize("pool", [*POOLS.values(), ODD], ids=[*POOLS, "odd"])
-def test_completions_arrive_when_the_quadrature_says(pool):
-    tokens, correct = completions(drawn(pool, 20_000, rng_of(1)), 12, rng_of(2))
-    for by in (150, 300, 600, 1000, 1800, 2500, 4000, 8000):
-        each = ((correct == 1) & (tokens <= by)).mean(axis=1)
-        error = max(each.std() / np.sqrt(len(each)), 1e-5)
-        assert each.mean() == pytest.approx(float(solved_by(pool, by)), abs=SIGMAS * error)
-    whole = correct.mean(axis=1)  # the few that would pass the limit are stopped there, and wrong
-    assert whole.mean() == pytest.approx(pool.right, abs=SIGMAS * whole.std() / np.sqrt(len(whole)) + 2e-3)
-
-
-def test_what_has_arrived_rises_to_everything_at_the_limit():
-    for pool in (*POOLS.values(), ODD):
-        share = arrived(pool, np.arange(1, LIMIT + 2))
-        assert (np.diff(share) >= 0.0).all()
-        assert share[LIMIT - 1] == pytest.approx(1.0)
-        assert solved_by(pool, LIMIT) == pytest.approx(pool.right)
-        assert arrived(pool, 30).shape == ()
-
-
-def test_kinds_of_completions_have_their_shares_and_lengths():
-    tokens, correct = one_query(200_000, terse=0.1, detour=0.25, lost=0.4)
-    assert_share(correct, 0.7)
-    right, wrong = tokens[correct == 1], tokens[correct == 0]
-    assert_share((right == 200) | (right == 201), 0.1)  # a third of 600
-    assert_share((right == 600) | (right == 601), 0.65)
-    assert_share(right >= LONG, 0.25)
-    assert_share(wrong == LIMIT, 0.4)
-    assert_share((wrong == 660) | (wrong == 661), 0.6)  # a tenth longer than right ones
-    spread = np.log(right[right >= LONG] / LONG) / np.log(LIMIT / LONG)
-    assert stats.kstest(spread, "uniform").pvalue > 1e-4
-
-
-def test_nothing_is_right_beyond_the_limit_nor_before_the_head():
-    tokens, correct = one_query(1000, typical=20_000.0)
-    assert (tokens == LIMIT).all()
-    assert not correct.any()
-    tokens, correct = one_query(1000, typical=LIMIT - 0.5, chance=1.0)
-    assert (tokens == LIMIT).all()
-    assert correct.all()  # it ends just before it would be stopped
-    for head in (0.2, 0.5):
-        tokens, _ = one_query(100_000, chance=1.0, process=Process(head, 4.0))
-        assert tokens.min() > head * 600
-        assert tokens.min() < (head + 0.1) * 600
-        assert tokens.max() <= LIMIT
-        assert tokens.dtype == np.int64
-
-
-def test_lengths_of_a_stream_that_drifts_are_longer_by_the_factor():
-    for factor in (1.0, 1.5, 3.0):
-        tokens, _ = one_query(10, chance=1.0, longer=factor)
-        assert tokens == pytest.approx(600.0 * factor, abs=1.0)
-
-
-@pytest.mark.parametrize("process", [Process(), Process(0.0, 1.5), ODD.process])
-def test_quantile_and_share_are_inverse(process):
-    u = np.linspace(0.001, 0.999, 999)
-    assert process.share(process.quantile(u)) == pytest.approx(u, abs=1e-12)
-    assert process.quantile(0.5) == pytest.approx(1.0)  # the typical length is the median
-    assert process.quantile(0.0) == process.head
-    assert process.share([0.0, process.head]) == pytest.approx([0.0, 0.0], abs=1e-12)
-    far = process.quantile(1.0 - np.array([1e-6, 1e-9]))  # a tail that falls like x^-tail
-    assert far[1] / far[0] == pytest.approx(1000.0 ** (1.0 / process.tail), rel=0.01)
-
-
-def test_memoryless_lengths_halve_what_is_left_at_every_typical_length():
-    assert Memoryless().quantile([0.0, 0.5, 0.75, 0.875]) == pytest.approx([0.0, 1.0, 2.0, 3.0])
-
-
-def test_harder_queries_are_longer_and_less_often_right():
-    queries = drawn(ODD, 40_000, rng_of(3))
-    z = np.log(queries.typical / ODD.median) / ODD.between
-    assert stats.kstest(z, "norm").pvalue > 1e-4
-    solvable = queries.chance > 0.0
-    assert_share(solvable, ODD.solvable)
-    odds = logit(queries.chance[solvable]) + ODD.slope * z[solvable]
-    assert odds == pytest.approx(ease(ODD.right, ODD.solvable, ODD.slope))
-    assert (queries.terse[0], queries.detour[0], queries.lost[0]) == (ODD.terse, ODD.detour, ODD.lost)
-    assert_share(z[solvable] > 0.0, 0.5)  # what can't be solved at all is no longer than the rest
-
-
-@pytest.mark.parametrize("right", [0.0, -0.1, 0.5, 0.9])
-def test_a_share_of_right_answers_that_cannot_be_is_refused(right):
-    with pytest.raises(ValueError, match=r"solvable = 0\.5"):
-        ease(right, 0.5, 0.8)
-
-
-def test_the_constants_are_what_calibration_gives():
-    known = calibrated()
-    assert known.pools == POOLS
-    assert known.shares == MIXTURES
-    for shares in MIXTURES.values():
-        assert sum(shares) == pytest.approx(1.0, abs=1e-12)
-
-
-def test_the_streams_match_the_paper_s_figures_to_a_point():
-    off = match(calibrated())
-    assert off.arrived.shape == (3, 8)
-    assert off.uniform.shape == (4, 8)
-    for misses in off:
-        assert np.sqrt((misses**2).mean()) < 0.9
-        assert np.abs(misses).max() < 2.5
-    solved = [
-        sum(s * solved_by(p, 300) for s, p in zip(MIXTURES[name], POOLS.values(), strict=True)) for name in MIXTURES
-    ]
-    told = [paper.REPORTED[name, 300].uniform for name in MIXTURES]
-    assert off.uniform[:, paper.BUDGETS.index(300)] == pytest.approx(100.0 * np.array(solved) - told)
-    early = 100.0 * arrived(POOLS["hard"], 512) - paper.ARRIVED["AIME/AMC"][3]
-    assert off.arrived[2, 3] == pytest.approx(float(early))
 
 
 def test_the_notes_on_the_paper_s_streams_are_true():

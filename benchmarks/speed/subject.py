@@ -8,8 +8,6 @@ import clear_alloc as ca
 from benchmarks.speed.rows import Case
 from benchmarks.speed.workloads import SEED, SHARE, Columns, budget_of, columns, curves_of
 
-__all__ = ["WARM", "Work", "certified", "work_of"]
-
 WARM = 1_000  # queries of a call that is not counted
 
 
