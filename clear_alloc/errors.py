@@ -99,7 +99,9 @@ class TooLarge(ClearAllocError, ValueError):
 
     def __init__(self, work: float, limit: float, remedy: str):
         self.work, self.limit = work, limit
-        super().__init__(f"the exact solution needs {work:,.0f} undominated states, the limit is {limit:,.0f}; {remedy}")
+        super().__init__(
+            f"the exact solution needs {work:,.0f} undominated states, the limit is {limit:,.0f}; {remedy}"
+        )
 
 
 class NotSupported(ClearAllocError, NotImplementedError):

@@ -10,7 +10,15 @@ import numpy.typing as npt
 
 from clear_alloc.support.types import Array, Index
 
-__all__ = ["any_nonzero", "broadcast_column", "exact_total", "is_repeated", "of_repeated", "take_columns", "take_rows"]
+__all__ = [
+    "any_nonzero",
+    "broadcast_column",
+    "exact_total",
+    "is_repeated",
+    "of_repeated",
+    "take_columns",
+    "take_rows",
+]
 
 
 def broadcast_column(array: npt.NDArray[Any], n: int) -> npt.NDArray[Any]:

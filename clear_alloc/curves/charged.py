@@ -71,7 +71,6 @@ class Charged(NamedTuple):
         """What a cap can cost at most, budget units: its whole length. O(n)."""
         return Charged(self.curves, "reserved", self.rate, self.call).charge(caps)
 
-
     def on_branch(self, price: float | Array) -> Array:
         """Cap at which one more budget unit is worth `price`, on the branch where that worth falls. O(n)."""
         asked = np.asarray(price, dtype=np.float64)

@@ -87,4 +87,3 @@ class GroupedAllocation:
 
     def __repr__(self) -> str:
         return f"<GroupedAllocation of {len(self.groups):,} groups: {self.allocation!r}>"
-

@@ -144,6 +144,14 @@ class Market:
         return float(self.least.sum())
 
     @cached_property
+    def least_step(self) -> float:
+        """Budget units that one more token costs at most: what whole caps may leave."""
+        if self.divisible is None:
+            return 0.0
+        rate = self.divisible.charged.rate
+        return 1.0 if rate is None else float(rate.min(initial=np.inf))
+
+    @cached_property
     def highest_price(self) -> float:
         """Price at and above which every query keeps its floor."""
         return max((float(demand.entry_price.max(initial=0.0)) for demand in self.demands), default=0.0)

@@ -64,7 +64,8 @@ def read_problem(curves: CurvesLike, budget: float | None, terms: AllocateOption
         curves = from_records(records)
         terms = _with_own(terms, records)
     caps = read_feasible(len(curves), terms.min_tokens, terms.max_tokens, terms.levels, terms.fallback)
-    usual = terms.accounting == "reserved" and terms.rate is None and terms.call is None
+    plain = isinstance(terms.accounting, str) and terms.accounting == "reserved"
+    usual = plain and terms.rate is None and terms.call is None
     tariff = Tariff() if usual else read_tariff(terms.accounting, terms.rate, terms.call, partial(_options, curves))
     market = Market(curves, caps, tariff)
     pool = in_market_units(given, tariff)
@@ -103,8 +104,11 @@ def in_market_units(budget: float, tariff: Tariff) -> float:
     pool = budget / tariff.unit
     if not tariff.plain or not np.isfinite(pool):
         return pool
-    # Money is decimal: three tokens of 0.1 cost 0.3, which floats would call too little.
-    return MAX_TOKENS if pool > MAX_TOKENS else float(Decimal(repr(budget)) // Decimal(repr(tariff.unit)))
+    if pool > MAX_TOKENS:
+        return MAX_TOKENS
+    # Money is decimal: three tokens of 0.1 cost 0.3, which floats would call too little; a product of floats fits too.
+    whole = float(Decimal(repr(budget)) // Decimal(repr(tariff.unit)))
+    return whole + ((whole + 1.0) * tariff.unit <= budget)
 
 
 def _z_score(overrun: object) -> float:

@@ -79,10 +79,10 @@ def _most(market: Market) -> float:
 
 def _scarce(market: Market) -> float:
     # Just below its reservation price a query demands its break-even cap.
-    entries = [demand.first_jumps() for demand in market.demands]
+    entries = [demand.first_breakpoints() for demand in market.demands]
     if not entries:
         return 0.0
-    prices, costs = (np.concatenate([getattr(jumps, name) for jumps in entries]) for name in ("price", "cost"))
+    prices, costs = (np.concatenate([getattr(points, name) for points in entries]) for name in ("price", "cost"))
     best = np.argsort(-prices, kind="stable")[: int(np.ceil(SCARCE * len(market)))]
     return _rounded(market, market.total_floor + float(costs[best].sum()))
 

@@ -74,9 +74,10 @@ def solve(market: Market, pool: float, price_guess: float = 0.0) -> SolveResult:
         solution = evaluate(market, [side.everything()])
         if total_charge(market, solution) <= pool:
             return SolveResult(solution, clearing, bound)
-    solution, bound = improved(market, clearing, bound, pool)
-    if total_charge(market, solution) > pool:  # by rounding: charges were summed in another order
-        solution, _ = improved(market, clearing, bound, pool * (1.0 - _ROUNDING))
+    solutions, bound = improved(market, clearing, bound, pool)
+    if total_charge(market, solutions[-1]) > pool:  # by rounding: charges were summed in another order
+        solutions, _ = improved(market, clearing, bound, pool * (1.0 - _ROUNDING))
+    solution = solutions[-1]
     # A split of caps that are charged as they are is found at once; others are ruled out where that is cheap.
     if market.plain or not splits_dominated(market, pool, bound.price, bound.value - solution.utility):
         solution = _not_below_splits(market, solution, pool)
@@ -117,8 +118,8 @@ def priced_only(market: Market, pool: float, price_guess: float = 0.0) -> Soluti
 
 def improved(
     market: Market, clearing: Clearing, bound: DualBound, pool: float, filler: Filler | None = None
-) -> tuple[Solution, DualBound]:
-    """The best that repair finds at a clearing price, and the tightest bound seen.
+) -> tuple[list[Solution], DualBound]:
+    """What repair finds at a clearing price, a better one last, and the tightest bound seen.
 
     filler : how funded sets are filled, where not to the pool.
     """
@@ -127,7 +128,8 @@ def improved(
         bound = tightest([bound, _bound_at(within, inner.price, pool)])
     refill = (filler or _to_pool)(within, inner.price, pool)
     solution = _repaired(within, inner, pool, (1.0 - _ENOUGH) * bound.value, refill)
-    return _combined(market, solution, bound, pool), bound
+    rival = _combined(market, solution, bound, pool)
+    return [solution] if rival is solution else [solution, rival], bound
 
 
 def _to_pool(market: Market, price: float, pool: float) -> Refill:

@@ -28,8 +28,9 @@ STACK = [
                 ["pricing"],
                 ["primal"],
                 ["repair", "chance"],
-                ["splits"],
+                ["splits", "split_bounds"],
                 ["solve"],
+                ["expected"],
             ]
         }
     ],

@@ -66,14 +66,14 @@ def poisoned(path, old, new):
 @pytest.mark.parametrize("place", ['"metadata": {}', '"model_args": {}'])
 def test_deep_nesting_is_refused(tmp_path, suffix, kind, place):
     path = poisoned(tmp_path / f"x{suffix}", place, place.replace("{}", DEEP[kind]))
-    assert "it is nested too deeply" in refused(path)
+    assert "it is nested too deep" in refused(path)
 
 
 @per_format
 @pytest.mark.parametrize("place", ['"model_usage": {', '"model_args": {'])
 def test_a_key_that_stands_twice_is_refused(tmp_path, suffix, place):
     path = poisoned(tmp_path / f"x{suffix}", place, '"epoch": 1, "epoch": 2, ' + place)
-    assert "the key 'epoch' stands twice in one object" in refused(path)
+    assert "the key 'epoch' stands twice" in refused(path)
 
 
 @per_format

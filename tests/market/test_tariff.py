@@ -83,11 +83,12 @@ def test_one_rate_is_the_same_as_tokens():
             assert less.spent <= less.budget
 
 
-def test_what_whole_tokens_cost_is_compared_as_floats_are():
-    """Three times 0.1 is 0.1 + 0.2, which is more than 0.3: not even rounding may pass the budget."""
+def test_what_whole_tokens_cost_is_compared_as_decimals_are():
+    """Three times 0.1 is 0.3, whatever floats make of it, and 0.1 + 0.2 pays for it too."""
     step = ca.Menu([[1]] * 4, [[0.5]] * 4)
-    for count, budget in ((3, 0.1 + 0.2), (2, 0.3), (2, 0.29999999999999993), (2, 0.2), (0, 0.09999999999999999)):
+    for count, budget in ((3, 0.1 + 0.2), (3, 0.3), (2, 0.29999999999999993), (2, 0.2), (0, 0.09999999999999999)):
         result = ca.allocate(step, budget, rate=0.1)
+        assert result.spent <= budget
         result.audit()
         assert result.funded.sum() == count
     assert ca.allocate(GOOD, 2.0**52, rate=1e-15).status is ca.Status.SLACK
@@ -444,3 +445,20 @@ def test_laws_of_money(case, factor, data):
     moved = {name: column and [column[k] for k in order] for name, column in terms.items()}
     other = ca.allocate(strategies.build([records[k] for k in order]), budget, **moved)
     assert abs(other.utility - result.utility) <= max(result.gap, other.gap) + slack
+
+
+@pytest.mark.parametrize(
+    ("count", "unit", "budget"), [(3, 0.1, 0.3), (7, 0.1, 0.7), (6, 1.1, 6.6), (3, 19.99, 59.97)]
+)
+@pytest.mark.parametrize("terms", ["rate", "rates", "call"])
+def test_decimal_money_loses_no_query(count, unit, budget, terms):
+    step = ca.Menu([[1]] * count, [[0.5]] * count)
+    prices = {
+        "rate": {"rate": unit},
+        "rates": {"rate": [unit] * (count - 1) + [unit * 0.5]},
+        "call": {"rate": 1e-9, "call": unit},
+    }
+    result = ca.allocate(step, budget + (count * 1e-9 if terms == "call" else 0.0), **prices[terms])
+    result.audit()
+    assert result.funded.all()
+    assert result.spent <= result.budget

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from support.rows import GOOD, SURGE, admits, refused
 
-from clear_alloc.market.feasible import read_limits
+from clear_alloc.market.read_limits import read_feasible
 from clear_alloc.market.tariff import read_tariff
 from clear_alloc.schema import (
     Query,
@@ -60,7 +60,7 @@ def test_a_price_is_one_number_or_one_per_option(name):
 def test_levels_are_whole_caps_or_a_range(levels, kept, floor):
     query = Query(**SURGE, levels=levels)
     assert query.levels == kept
-    assert read_limits(1, levels=[list(query.levels)]).floor == floor
+    assert read_feasible(1, levels=[list(query.levels)]).floor == floor
 
 
 def test_numbers_may_come_from_numpy():

@@ -57,7 +57,7 @@ def bracket_decreasing(
     guess_rtol : how far off the guess is likely to be, relative to the root.
     drop : mantissa bits that the grid leaves out; the bracket's relative width is 2**(drop - 52).
 
-    Bisection over the jumps, aimed by a straight line while they are many, then regula falsi (Illinois) inside a
+    Bisection over the points, aimed by a straight line while they are many, then regula falsi (Illinois) inside a
     bracket that bisection keeps: log2(len(jumps)) + 10 evaluations or so. Raises PriceNotConverged after
     MAX_EVALUATIONS.
     """

@@ -170,7 +170,7 @@ def _cleared_by(sample: SmoothDemand, pool: float, price_guess: float) -> float:
     if high <= 0.0 or not wanted(0.0) > pool >= wanted(high):
         return 0.0
     return bracket_decreasing(
-        wanted, pool, high, np.sort(sample.entry_price[sample.breakpoints]), price_guess, 0.02, drop=ROUGH
+        wanted, pool, high, np.sort(sample.entry_price[sample.discontinuous]), price_guess, 0.02, drop=ROUGH
     ).high
 
 

@@ -28,10 +28,10 @@ def greedy_funded_set(market: Market, clearing: Clearing, budget: float) -> Fund
     left = budget - market.total_demand(clearing.price)
     for demand, levels in zip(market.demands, funded_set, strict=True):
         # Their demand appears between the two ends of the price bracket: all of it or none.
-        jumps = demand.jumps(clearing.low, clearing.price)
-        fits = int(np.searchsorted(np.cumsum(jumps.cost), left, side="right"))
-        levels[jumps.query[:fits]] = jumps.level[:fits]
-        left -= float(jumps.cost[:fits].sum())
+        points = demand.breakpoints_between(clearing.low, clearing.price)
+        fits = int(np.searchsorted(np.cumsum(points.cost), left, side="right"))
+        levels[points.query[:fits]] = points.level[:fits]
+        left -= float(points.cost[:fits].sum())
     return funded_set
 
 

@@ -74,11 +74,11 @@ def improved_funded_sets(
 
 
 def _core(market: Market, funded_set: FundedSet, price: float) -> list[tuple[int, int]]:
-    """The queries of the nearest jumps on both sides of the price, nearest first, each as demand and query."""
-    found = [demand.core_jumps(levels) for demand, levels in zip(market.demands, funded_set, strict=True)]
-    demand = np.repeat(np.arange(len(found)), [len(jumps.query) for jumps, _ in found])
+    """The queries of the nearest breakpoints on both sides of the price, nearest first, each as demand and query."""
+    found = [demand.core_breakpoints(levels) for demand, levels in zip(market.demands, funded_set, strict=True)]
+    demand = np.repeat(np.arange(len(found)), [len(points.query) for points, _ in found])
     query, jump_price, size = (
-        np.concatenate([getattr(jumps, name) for jumps, _ in found]) for name in ("query", "price", "cost")
+        np.concatenate([getattr(points, name) for points, _ in found]) for name in ("query", "price", "cost")
     )
     taken = np.concatenate([climbed for _, climbed in found])
     with np.errstate(divide="ignore"):  # a price that underflowed to 0 is infinitely far
