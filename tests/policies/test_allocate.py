@@ -6,9 +6,10 @@ import sys
 
 import numpy as np
 import pytest
+from support import strategies
 
 import clear_alloc as ca
-from clear_alloc.solver.primal.water_filling import evaluate
+from clear_alloc.solver.primal.solution import floor_solution
 
 MODULE = sys.modules["clear_alloc.solver.solve"]
 
@@ -21,13 +22,11 @@ ALIKE_BUT_FOR_THE_THRESHOLD = ca.LognormalArrival(median=[300.0, 300.0, 6000.0],
     [(STAGGERED, 1100, "proportional"), (ALIKE_BUT_FOR_THE_THRESHOLD, 1200, "uniform")],
 )
 def test_a_rival_wins_where_the_repair_fails(monkeypatch, curves, budget, better):
-    monkeypatch.setattr(MODULE, "EXACT_CELLS", 0)
-    monkeypatch.setattr(
-        MODULE, "_repaired", lambda market, *_: evaluate(market, market.smooth.floor.copy(), market.menus.base.copy())
-    )
+    monkeypatch.setattr(MODULE, "_repaired", lambda market, *_: floor_solution(market))
     rivals = {"uniform": ca.uniform(curves, budget), "proportional": ca.proportional(curves, budget)}
     assert max(rivals, key=lambda name: rivals[name].utility) == better
-    result = ca.allocate(curves, budget)
+    with strategies.repair_only():
+        result = ca.allocate(curves, budget)
     result.audit()
     assert result.utility == rivals[better].utility
 
