@@ -121,25 +121,3 @@ def test_a_floor_on_a_menu_is_met_by_the_best_option_that_a_paid_cap_covers(solv
     ample.audit()
     assert ample.tokens.tolist() == [5, 90]
     assert ample.choice.tolist() == [2, 2]
-
-
-@pytest.mark.parametrize("policy", [ca.allocate, ca.exact, ca.uniform], ids=lambda policy: policy.__name__)
-def test_records_bring_their_own_names_floors_and_ceilings(policy):
-    """What a record says and what the call says both hold: the higher floor, the lower ceiling."""
-    shape = {"family": "shifted_surge", "threshold": 100, "width": 50, "peak": 0.5}
-    rows = [
-        ca.Query(id="a", **shape),
-        ca.Query(id="b", min_tokens=40, **shape),
-        ca.Query(id="c", max_tokens=120, **shape),
-        ca.Query(id="d", family="menu", costs=[10, 60], values=[0.1, 0.2], max_tokens=30),
-    ]
-    result = policy(rows, 1000)
-    result.audit()
-    assert result.ids == tuple("abcd")
-    assert result.tokens.tolist() == [150, 150, 120, 10]
-    assert policy(rows, 1000, max_tokens=[149, 149, 149, 5]).tokens.tolist() == [149, 149, 120, 0]
-    assert policy(rows, 50).tokens[1] >= 40
-    assert policy(rows, 200, min_tokens=[0, 20, 90, 0]).tokens.tolist()[1:3] >= [40, 90]
-    assert policy(rows, 1000, ids=[1, 2, 3, 4]).ids == (1, 2, 3, 4)
-    with pytest.raises(ca.BudgetTooSmall):
-        policy(rows, 39)

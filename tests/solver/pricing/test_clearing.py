@@ -175,17 +175,3 @@ def test_a_sample_of_a_large_market_guides_the_search_and_changes_nothing(monkey
                 guided = clearing_price(strategies.market_of(curves, floor), budget)
                 assert (guided.price, guided.low, guided.status) == (plain.price, plain.low, plain.status)
     assert found >= 6 or family in (strategies.MENU, "mixed")
-
-
-def test_the_options_chosen_at_a_price_are_those_that_demand_counts():
-    """At the very price of an edge too, where a query is indifferent and demand leaves it below."""
-    records = [
-        {"family": strategies.MENU, "costs": [8, 24, 56], "values": [0.5, 1.0, 1.5]},
-        {"family": strategies.MENU, "costs": [8], "values": [0.25]},
-    ]
-    market = strategies.market_of(strategies.build(records))
-    prices = np.sort(market.finite.steps.price)
-    for price in [0.0, *prices, *np.nextafter(prices, 0), *np.nextafter(prices, 1)]:
-        chosen = market.finite.best_at(price)
-        assert market.finite.charge(chosen).sum() == market.total_demand(price)
-        np.testing.assert_array_equal(market.finite.charge(chosen), market.curves.demand(price))
