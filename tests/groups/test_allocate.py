@@ -241,11 +241,11 @@ def test_a_budget_that_nobody_wants_to_pass_has_no_price(case):
             assert result[group.name].price == 0
         elif not case.inside(group.name):
             rows = case.within(group.name)
-            wanted = market.demands(price[group.parent])[rows].sum()
+            wanted = market.demand_of_each(price[group.parent])[rows].sum()
             if wanted <= group.budget:
                 assert result[group.name].price == 0
             assert (
-                market.demands(price[group.name] * (1 + 1e-9))[rows].sum()
+                market.demand_of_each(price[group.name] * (1 + 1e-9))[rows].sum()
                 <= max(group.budget, group.guarantee) + 1e-6
             )
 

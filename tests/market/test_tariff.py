@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles import milp
 from support import strategies, tolerances
 from support.laws import examples
 from support.listed_choices import KNOWN, instances, losses
@@ -81,18 +80,6 @@ def test_one_rate_is_the_same_as_tokens():
                     assert money.choice.tolist() == tokens.choice.tolist()
             less = ca.allocate(column, math.nextafter(budget * rate, 0.0), rate=rate)
             assert less.spent <= less.budget
-
-
-def test_what_whole_tokens_cost_is_compared_as_decimals_are():
-    """Three times 0.1 is 0.3, whatever floats make of it, and 0.1 + 0.2 pays for it too."""
-    step = ca.Menu([[1]] * 4, [[0.5]] * 4)
-    for count, budget in ((3, 0.1 + 0.2), (3, 0.3), (2, 0.29999999999999993), (2, 0.2), (0, 0.09999999999999999)):
-        result = ca.allocate(step, budget, rate=0.1)
-        assert result.spent <= budget
-        result.audit()
-        assert result.funded.sum() == count
-    assert ca.allocate(GOOD, 2.0**52, rate=1e-15).status is ca.Status.SLACK
-    assert ca.allocate(GOOD, 2.0**53, rate=1e-15, accounting="reserved").spent == pytest.approx(750e-15)
 
 
 def test_a_common_rate_under_expected_accounting():
@@ -191,12 +178,6 @@ def test_the_price_says_what_more_money_buys():
         assert two.price <= one.price
 
 
-def test_floors_in_money_must_fit():
-    with pytest.raises(ca.BudgetTooSmall) as caught:
-        ca.allocate(GOOD, 1.0, rate=0.25, min_tokens=[0, 2, 3])
-    assert (caught.value.required, caught.value.budget) == (1.25, 1.0)
-
-
 def test_floors_in_money_fit_exactly():
     result = ca.allocate(GOOD, 8.375, rate=[1, 2, 3], call=[0.5, 0.25, 0.125], fallback=[0, 1, 2])
     result.audit()
@@ -268,149 +249,6 @@ def test_prices_follow_their_options_and_queries():
     result.audit()
     assert result.charges.tolist() == [2 * 15 + 1, 3 * 600 + 2, 5 * 600 + 4, 7 * 600 + 5, 4 * 25 + 6]
     assert result.choice.tolist() == [-1, 2, 1, 0, -1]
-
-
-def test_a_menu_of_models_with_cached_prompts():
-    """Every budget against trying all combinations."""
-    rng = np.random.default_rng(14)
-    n, small, large = 4, 0.4e-6, 10e-6
-    prompt, cached = rng.integers(200, 9000, n), rng.integers(0, 200, n)
-    costs = [[1000, 4000, 800, 3000]] * n  # two caps of a small model, two of a large one
-    values = [np.sort(rng.uniform(0, 1, 4))[[1, 2, 0, 3]].tolist() for _ in range(n)]
-    rates = [[small, small, large, large]] * n
-    cheap, dear = (ca.call_cost(prompt, new, cached, old) for new, old in ((0.1e-6, 0.01e-6), (2.5e-6, 1.25e-6)))
-    calls = np.column_stack([cheap, cheap, dear, dear]).tolist()
-    by_hand = [[r * c + (p - k) * new + k * old for r, c, new, old in zip(
-        rates[0], costs[0], [0.1e-6] * 2 + [2.5e-6] * 2, [0.01e-6] * 2 + [1.25e-6] * 2, strict=True)]
-        for p, k in zip(prompt.tolist(), cached.tolist(), strict=True)]  # fmt: skip
-    lists = [[milp.Choice(0, 0.0, 0.0), *(milp.Choice(c, paid, v) for c, paid, v in
-        zip(costs[0], by_hand[row], values[row], strict=True))] for row in range(n)]  # fmt: skip
-    seen = set()
-    for budget in np.geomspace(4e-4, 0.4, 15):
-        result = ca.allocate(ca.Menu(costs, values), budget, rate=rates, call=calls)
-        result.audit()
-        assert result.utility == pytest.approx(milp.best_by_trial(lists, budget), rel=1e-9)
-        paid = [0.0 if j < 0 else by_hand[row][j] for row, j in enumerate(result.choice.tolist())]
-        assert result.charges.tolist() == pytest.approx(paid, rel=1e-12)
-        seen |= set(result.choice.tolist())
-    assert seen >= {-1, 0, 1, 3}
-
-
-def test_what_a_call_costs():
-    assert ca.call_cost(1000, 3e-6) == pytest.approx(3e-3)
-    assert ca.call_cost([1000, 3000], [1.0, 2.0], 500, 0.5).tolist() == [750, 5250]
-    assert ca.call_cost([1000, 3000], 2.0, [0, 1000]).tolist() == [2000, 6000]
-    assert ca.call_cost([1000, 3000], 2.0, [1000, 3000], 0.0).tolist() == [0, 0]
-    assert ca.call_cost([[1000], [3000]], [1.0, 2.0], [[100], [0]], [0, 0]).tolist() == [[900, 1800], [3000, 6000]]
-    assert ca.call_cost([], 2.0).tolist() == []
-
-
-@pytest.mark.parametrize(
-    ("given", "argument", "row", "value"),
-    [
-        (([100, -1], 1), "prompt_tokens", 1, -1.0),
-        ((NAN, 1), "prompt_tokens", None, NAN),
-        ((["a", 1], 1), "prompt_tokens", 0, "a"),
-        ((None, 1), "prompt_tokens", None, None),
-        ((100, -1e-6), "prompt_rate", None, -1e-6),
-        (([1, 2], [1, INF]), "prompt_rate", 1, INF),
-        ((100, "1"), "prompt_rate", None, "1"),
-        (([100, 100], 1, [0, 101]), "cached_tokens", 1, 101.0),
-        ((100, 1, 101), "cached_tokens", None, 101.0),
-        ((100, 1, -1), "cached_tokens", None, -1.0),
-        (([[5, 6], [7, 8]], 1, [[0, 0], [0, 9]]), "cached_tokens", 1, 9.0),
-        (([[5, 6], [7, -8]], 1), "prompt_tokens", 1, -8.0),
-        ((100, 1, 50, [0.5, -1]), "cached_rate", 1, -1.0),
-        (([1, 2], [1, 2, 3]), "prompt_tokens", None, "one of shapes (2,), (3,), (), (3,)"),
-        (([[1], [1, 2]], 1), "prompt_tokens", None, [[1], [1, 2]]),
-    ],
-)
-def test_bad_calls(given, argument, row, value):
-    with pytest.raises(ca.InvalidArgument) as caught:
-        ca.call_cost(*given)
-    refused(caught, argument, row, value, "")
-
-
-PRICED = {
-    "tokens": (strategies.FAMILIES, {}),
-    "levels": (strategies.FAMILIES, {"levels": "any"}),
-    "floors": (strategies.FAMILIES, {"floors": True}),
-    "fallbacks": (strategies.FAMILIES, {"levels": "any", "fallback": True}),
-    "money": (strategies.FAMILIES, {"money": True}),
-    "expected": ((*KNOWN, strategies.MENU), {"expected": True}),
-}
-
-
-@pytest.mark.parametrize("kind", PRICED)
-def test_at_a_price_every_query_takes_what_is_best_for_it(kind):
-    families, terms = PRICED[kind]
-    rng = np.random.default_rng(15)
-    for one in instances(15, 12, families, **terms, queries=5, scale=25.0):
-        spent, everything = [], [c for options in one.lists for c in options]
-        scale = sum(c.value for c in everything) / sum(c.charge for c in everything)
-        for price in [0.0, *np.sort(scale * np.exp(rng.normal(0, 1.5, 4))), 1e6 * scale]:
-            result = ca.allocate(strategies.build(one.records), price=price, **one.terms)
-            result.audit()
-            assert result.status is ca.Status.PRICED
-            assert (result.price, result.margin) == (price, 0.0)
-            assert result.budget == result.spent == pytest.approx(result.charges.sum(), rel=1e-12)
-            worth = [milp.best_at(options, price) for options in one.lists]
-            gained = result.utility - price * result.spent
-            slack = tolerances.SATURATION * sum(max(c.value for c in options) for options in one.lists)
-            assert gained == pytest.approx(math.fsum(worth), rel=1e-9, abs=slack)
-            assert result.gap <= 1e-9 * result.utility + slack + tolerances.ROUNDING * price * result.spent
-            spent.append(result.spent)
-        assert (np.diff(spent) <= 1e-9 * spent[0]).all()
-        assert spent[-1] == pytest.approx(sum(rest.charge for rest in map(resting, one.lists)), rel=1e-9, abs=1e-12)
-
-
-def resting(options):
-    return min(options, key=lambda c: (c.charge, -c.value))
-
-
-def test_the_price_of_a_budget_spends_about_the_budget():
-    rng = np.random.default_rng(16)
-    for family in strategies.FAMILIES:
-        curves = strategies.column(family, 2000, rng)
-        for terms in ({}, {"rate": rng.uniform(1, 3, 2000)}, {"rate": 0.25}):
-            given = ca.allocate(curves, 200_000, **terms)
-            asked = ca.allocate(curves, price=given.price, **terms)
-            asked.audit()
-            assert asked.spent == pytest.approx(given.spent, rel=0.01)
-            assert asked.price == given.price
-            assert asked.utility <= given.upper_bound + given.price * max(asked.spent - 200_000, 0) + 1e-9
-            dearer = ca.allocate(curves, price=given.price * 1.1, **terms)
-            assert dearer.spent < asked.spent
-
-
-def test_a_price_for_nobody_and_for_everybody():
-    for curves, spent in ((GOOD, 750), (MENU, 1800)):
-        free = ca.allocate(curves, price=0)
-        assert (free.spent, free.status) == (spent, ca.Status.PRICED)
-        assert ca.allocate(curves, price=1e9).spent == 0
-        assert "PRICED_OUT" in {reason.name for reason in ca.allocate(curves, price=1e9).reasons}
-    nobody = ca.allocate(GOOD[:0], price=3.0)
-    nobody.audit()
-    assert (nobody.spent, nobody.status) == (0, ca.Status.EMPTY)
-    assert ca.allocate(GOOD, price=1e9, min_tokens=[0, 3, 0], fallback=[2, 2, 9]).tokens.tolist() == [2, 3, 9]
-    assert ca.allocate(GOOD, price=0.004, rate=2.0).tokens.tolist() == ca.allocate(GOOD, price=0.008).tokens.tolist()
-
-
-def test_a_budget_or_a_price_but_not_both():
-    with pytest.raises(ca.InvalidArgument) as caught:
-        ca.allocate(GOOD, 100, price=0.1)
-    refused(caught, "price", None, 0.1, "absent beside a budget")
-    with pytest.raises(ca.InvalidArgument) as caught:
-        ca.allocate(GOOD)
-    refused(caught, "budget", None, None, "a finite number of tokens, >= 0")
-
-
-@pytest.mark.parametrize("bad", [-1.0, NAN, INF, [1.0, 2.0], {}, 1j, "1", True])
-def test_bad_prices(bad):
-    for argument in ("price", "start"):
-        with pytest.raises(ca.InvalidArgument) as caught:
-            ca.allocate(GOOD, **{"budget": None if argument == "price" else 100, argument: bad})
-        assert caught.value.argument == argument
 
 
 @st.composite

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 import clear_alloc as ca
 from clear_alloc.curves import from_records
-from clear_alloc.market.problem import AllocateOptions, read_problem
+from clear_alloc.market.problem import read_problem
+from clear_alloc.market.terms import AllocateOptions
 
 SURGE, CUMULATIVE, LOGNORMAL, MENU = "shifted_surge", "cumulative_surge", "lognormal", "menu"
 SMOOTH = (SURGE, CUMULATIVE, LOGNORMAL)
@@ -217,8 +218,11 @@ def patched(module, name, value):
 
 
 def repair_only():
-    """Small cases without the integer dynamic programme, so that they test the repair."""
-    return patched(sys.modules["clear_alloc.solver.solve"], "EXACT_CELLS", 0.0)
+    """No case is settled by lists of undominated states, so that small cases test the repair."""
+    stack = ExitStack()
+    for limit in ("_MOST_CELLS", "_MOST_FINITE", "_MOST_SMOOTH"):
+        stack.enter_context(patched(sys.modules["clear_alloc.solver.solve"], limit, 0))
+    return stack
 
 
 def market_of(curves, min_tokens=0, max_tokens=2.0**53, **terms):

@@ -1,4 +1,4 @@
-"""The margin of expected accounting: how often real sums pass the budget, and what the margin costs."""
+"""The search for a margin: it spends the pool, keeps the agreed chance, and refuses floors that leave no room."""
 
 from __future__ import annotations
 
@@ -12,32 +12,82 @@ from oracles.expected_cost import checked, tables
 from scipy import stats
 from support import strategies
 from support.laws import examples
-from support.length_records import lognormals, records_of, surges
+from support.length_records import DRAWS, EXPECTED, batch, lognormals, realised, records_of, surges
 
 import clear_alloc as ca
-from clear_alloc.solver.chance.margin_search import margin_of
-from clear_alloc.solver.primal.water_filling import evaluate
-
-EXPECTED = {"accounting": "expected"}
-DRAWS = 2000
-
-
-def batch(n, seed):
-    rng = np.random.default_rng(seed)
-    return lognormals(1000 * np.exp(rng.normal(0, 0.8, n)), rng.uniform(0.2, 1.0, n), rng.uniform(0.2, 1, n))
+from clear_alloc.solver.chance.margin import margin_of, scaled_margin
+from clear_alloc.solver.chance.margin_search import solve_at_multiple, solve_with_margin
+from clear_alloc.solver.primal.solution import floor_solution, total_charge
+from clear_alloc.solver.splits import uniform_solution
 
 
-def realised(records, caps, rng, draws=DRAWS):
-    """Sums of min(length, cap), lengths drawn from the distributions themselves, (draws,)."""
-    sums = np.zeros(draws)
-    for record, cap in zip(records, caps.tolist(), strict=True):
-        if cap:
-            if record["family"] == strategies.LOGNORMAL:
-                lengths = record["median"] * np.exp(record["spread"] * rng.standard_normal(draws))
-            else:
-                lengths = record["threshold"] + record["width"] * rng.exponential(size=(2, draws)).sum(axis=0)
-            sums += np.minimum(lengths, cap)
-    return sums
+@pytest.mark.parametrize("overrun_z", [0.3, 1.6448536269514722, 3.0])
+@pytest.mark.parametrize("n", [3, 60, 400])
+def test_the_search_spends_the_pool_on_charge_and_margin_and_never_more(n, overrun_z):
+    """The rule is an even split at a multiple of its deviation; what it leaves is a few tokens of its own cap."""
+    market = strategies.market_of(strategies.build(batch(n, 3)), **EXPECTED)
+    pool = 350.0 * n
+    asked = []
+
+    def rule(multiple, near):
+        asked.append(multiple)
+        return uniform_solution(market, pool, multiple)
+
+    found = solve_with_margin(market, pool, overrun_z, rule, uniform_solution(market, pool))
+    used = total_charge(market, found) + margin_of(market, found, overrun_z)
+    assert used <= pool
+    assert used >= pool - 2.0 * n  # one token more for each would not fit
+    assert len(asked) <= 6
+    assert all(multiple > 0 for multiple in asked)
+
+
+def test_of_what_fits_the_search_keeps_the_best():
+    market = strategies.market_of(strategies.build(batch(40, 4)), **EXPECTED)
+    pool, seen = 14_000.0, []
+
+    def rule(multiple, near):
+        seen.append(uniform_solution(market, pool, multiple))
+        return seen[-1]
+
+    found = solve_with_margin(market, pool, 1.6, rule, uniform_solution(market, pool))
+    fits = [one for one in seen if total_charge(market, one) + margin_of(market, one, 1.6) <= pool]
+    assert fits
+    assert found.utility == max(one.utility for one in fits)
+    nothing = solve_with_margin(market, pool, 1.6, lambda *_: uniform_solution(market, pool), floor_solution(market))
+    assert nothing.utility == floor_solution(market).utility  # the rule's answer never fits
+
+
+def test_floors_whose_margin_does_not_fit_are_refused_before_the_rule_is_asked():
+    market = strategies.market_of(strategies.build(batch(10, 4)), min_tokens=400, **EXPECTED)
+    needed = market.total_floor + margin_of(market, floor_solution(market), 1.6)
+    with pytest.raises(ca.BudgetTooSmall, match="min_tokens and their margin") as refused:
+        solve_with_margin(market, needed - 1.0, 1.6, None, floor_solution(market))
+    assert (refused.value.required, refused.value.budget) == pytest.approx((needed, needed - 1.0))
+    kept = solve_with_margin(market, needed + 1e-6, 1.6, lambda *_: floor_solution(market), floor_solution(market))
+    assert kept.decisions[0].tolist() == [400.0] * 10
+
+
+@pytest.mark.parametrize("guess", [0.0, 0.5, 1.0, 3.0, 50.0])
+def test_a_multiple_is_held_beside_the_charge_whatever_was_guessed(guess):
+    market = strategies.market_of(strategies.build(batch(200, 6)), **EXPECTED)
+    pool, multiple = 70_000.0, 1.5
+    exact = scaled_margin(market, uniform_solution(market, pool), multiple)
+    found = solve_at_multiple(market, pool, multiple, guess * exact, lambda inner: uniform_solution(market, inner))
+    used = total_charge(market, found) + scaled_margin(market, found, multiple)
+    assert pool - 2.0 * 200 <= used <= pool
+
+
+def test_a_rule_that_needs_most_of_the_pool_is_asked_for_more_or_not_at_all():
+    market = strategies.market_of(strategies.build(batch(50, 6)), **EXPECTED)
+    pool = 20_000.0
+
+    def late(inner):
+        return uniform_solution(market, inner) if inner >= 0.9 * pool else None
+
+    found = solve_at_multiple(market, pool, 0.01, 0.2 * pool, late)
+    assert found is not None
+    assert total_charge(market, found) + scaled_margin(market, found, 0.01) <= pool
+    assert solve_at_multiple(market, pool, 0.01, 0.2 * pool, lambda _: None) is None
 
 
 @pytest.mark.parametrize(
@@ -88,71 +138,6 @@ def test_spending_to_the_mean_holds_nothing_back_and_leaves_nothing():
     assert 80_000 - 1e-3 * result.deviation <= result.spent <= 80_000
     sums = realised(records, result.tokens, np.random.default_rng(7))
     assert 0.4 <= (sums > 80_000).mean() <= 0.6
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("overrun", [0.01, 0.05, 0.3])
-@pytest.mark.parametrize("n", [4, 60])
-def test_the_margin_of_few_queries_reaches_to_the_quantile_of_their_sum(n, overrun):
-    records, budget = batch(n, 8), 340.0 * n
-    result = ca.allocate(strategies.build(records), budget, **EXPECTED, overrun=overrun)
-    checked(result, records, int(result.tokens.max()), budget)
-    draws = realised(records, result.tokens, np.random.default_rng(1), 200_000)
-    quantile = np.quantile(draws, 1 - overrun)
-    assert result.spent + result.margin == pytest.approx(
-        quantile, abs=0.004 / overrun**0.5 * result.deviation + 0.02 * result.deviation
-    )
-    if n > 16:  # the margin is settled, and what it leaves is spent; of a few queries one may be too much
-        assert result.spent + result.margin >= budget - 0.02 * result.margin
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("overrun", [1e-9, 0.05, 0.3])
-def test_the_margin_of_many_queries_is_so_many_deviations_corrected_for_skewness(overrun):
-    records, budget = batch(700, 8), 300_000.0
-    result = ca.allocate(strategies.build(records), budget, **EXPECTED, overrun=overrun)
-    funded = [(r, cap) for r, cap in zip(records, result.tokens.tolist(), strict=True) if cap]
-    mean, variance, third = np.zeros(3)
-    for record, cap in funded:
-        grid = (np.arange(60_000) + 0.5) * cap / 60_000
-        survival = stats.lognorm(record["spread"], scale=record["median"]).sf(grid)
-        raw = [k * (grid ** (k - 1) * survival).sum() * cap / 60_000 for k in (1, 2, 3)]
-        mean += raw[0]
-        variance += raw[1] - raw[0] ** 2
-        third += raw[2] - 3 * raw[1] * raw[0] + 2 * raw[0] ** 3
-    z = stats.norm.isf(overrun)
-    corrected = z + (z * z - 1) / 6 * third / variance**1.5
-    assert result.spent == pytest.approx(mean, rel=1e-6)
-    assert result.deviation == pytest.approx(np.sqrt(variance), rel=1e-5)
-    assert result.margin == pytest.approx(corrected * np.sqrt(variance), rel=1e-5)
-    assert len(funded) > 300
-    assert 0.02 < third / variance**1.5 < 0.5
-
-
-def test_a_certain_bound_is_held_where_it_is_smaller_than_the_normal_one():
-    """One query with a cap below its shortest length: it burns the cap, and a token more is never needed."""
-    for records, budget in (
-        (lognormals(1000, 0.5), 300.0),
-        (surges(500, 20), 300.0),
-        (lognormals([900, 9e4], 2), 50.0),
-    ):
-        result = ca.allocate(strategies.build(records), budget, **EXPECTED, overrun=1e-6)
-        result.audit()
-        assert result.tokens.sum() <= budget
-        assert result.spent + result.margin == pytest.approx(result.tokens.sum())
-        assert result.utility == pytest.approx(ca.allocate(strategies.build(records), budget).utility, rel=1e-9)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("spread", [0.3, 1.0, 6.0])
-def test_one_query_alone_keeps_the_agreed_chance(spread):
-    """Its length passes the budget with a known chance. One length is far from normal: 5 % agreed may become 6."""
-    lengths = stats.lognorm(spread, scale=1000)
-    for budget in (50, 1000, 2000, 5000):
-        result = ca.allocate(ca.LognormalArrival(1000, spread, 0.7), budget, **EXPECTED)
-        result.audit()
-        cap = float(result.tokens[0])
-        assert cap <= budget or lengths.sf(budget) <= 0.06
 
 
 def best_that_keeps_the_chance(records, worth, budget, chance, rng):
@@ -253,75 +238,3 @@ def test_floors_that_fill_the_budget_to_the_last_token_are_kept(n):
     result = ca.allocate(curves, 100 * n, **EXPECTED, overrun=1e-9, min_tokens=100)
     result.audit()
     assert (result.tokens >= 100).all()
-
-
-def test_a_cost_that_is_a_mean_has_no_certain_bound():
-    """Two dear options: with a limit the worst case is held, without one what Cantelli asks of any sum."""
-    limited = ca.Menu([[100], [100]], [[0.5], [0.6]], expected=[[90], [95]], deviation=[[30], [20]])
-    mean = ca.Menu([[100], [100]], [[0.5], [0.6]], deviation=[[30], [20]])
-    z = np.sqrt(0.99 / 0.01)
-    one, other = (ca.allocate(menu, 1000, **EXPECTED, overrun=0.01) for menu in (limited, mean))
-    one.audit(), other.audit()
-    assert one.margin == pytest.approx(15.0)
-    assert other.margin == pytest.approx(z * np.hypot(30, 20))
-    assert one.deviation == other.deviation == pytest.approx(np.hypot(30, 20))
-    tight = ca.allocate(mean, 200 + z * np.hypot(30, 20) - 0.1, **EXPECTED, overrun=0.01)
-    assert tight.choice.tolist() == [-1, 0]
-
-
-@pytest.mark.slow
-def test_the_margin_is_in_the_unit_of_the_budget():
-    records = batch(30, 11)
-    curves, rates = strategies.build(records), np.linspace(1e-6, 3e-6, 30)
-    money = ca.allocate(curves, 0.02, rate=rates, call=1e-5, **EXPECTED)
-    money.audit()
-    _, cost, deviation = tables(records, int(money.tokens.max()))
-    rows = np.arange(30)
-    varies = np.sqrt(((rates * deviation[rows, money.tokens]) ** 2).sum())
-    assert money.deviation == pytest.approx(varies, rel=1e-6)
-    drawn = np.random.default_rng(4).standard_normal((50_000, 30))
-    medians, spreads = (np.array([r[name] for r in records]) for name in ("median", "spread"))
-    sums = (np.minimum(medians * np.exp(spreads * drawn), money.tokens) * rates).sum(axis=1)
-    calls = 1e-5 * (money.tokens > 0).sum()
-    assert money.spent + money.margin == pytest.approx(np.quantile(sums, 0.95) + calls, abs=0.04 * varies)
-    spent = (rates * cost[rows, money.tokens] + np.where(money.tokens > 0, 1e-5, 0)).sum()
-    assert money.spent == pytest.approx(spent, rel=1e-9)
-    assert spent + money.margin <= 0.02
-    tokens, cents = ca.allocate(curves, 9000, **EXPECTED), ca.allocate(curves, 9000 * 2e-6, rate=2e-6, **EXPECTED)
-    assert cents.margin == pytest.approx(2e-6 * tokens.margin, rel=1e-3)
-    assert cents.utility == pytest.approx(tokens.utility, rel=1e-4)
-
-
-def test_reserved_caps_hold_nothing_back():
-    curves = strategies.build(batch(20, 12))
-    result = ca.allocate(curves, 5000, overrun=0.05)
-    assert result.margin == result.deviation == 0
-    priced = ca.allocate(curves, price=1e-4, **EXPECTED)
-    assert priced.margin == 0
-    assert priced.deviation > 0
-
-
-def test_the_margin_of_a_grant_is_never_negative_and_grows_with_the_deviations():
-    market = strategies.market_of(strategies.build(batch(6, 13)), **EXPECTED)
-    caps = np.array([0.0, 50, 400, 1000, 2000, 5000])
-    grant = evaluate(market, caps, market.menus.base)
-    margins = [margin_of(market, grant, z) for z in (-1.0, 0.0, 0.5, 1.0, 2.0, 1e3, 1e6)]
-    assert margins[:2] == [0, 0]
-    assert (np.diff(margins) >= 0).all()
-    cost = market.curves.cost(caps, "expected").sum()
-    assert margins[-1] == margins[-2] == pytest.approx(caps.sum() - cost)
-
-
-def test_uncertain_menus_beside_log_normals_count_as_normal_terms():
-    """Menus whose spread outweighs that of the lengths: without their term the margin would be far too small."""
-    records, rng = batch(10, 15), np.random.default_rng(16)
-    menus = ca.Menu([[900.0]] * 12, [[0.9]] * 12, deviation=[[600.0]] * 12)
-    curves = ca.concatenate([strategies.build(records), menus])
-    result = ca.allocate(curves, 16_000, **EXPECTED, overrun=0.1)
-    result.audit()
-    bought = 900.0 * (result.choice >= 0).sum() + 600.0 * np.sqrt((result.choice >= 0).sum()) * rng.normal(
-        size=50_000
-    )
-    assert (result.choice >= 0).sum() > 6
-    sums = realised(records, result.tokens[:10], rng, 50_000) + bought
-    assert 0.08 <= (sums > result.spent + result.margin).mean() <= 0.12

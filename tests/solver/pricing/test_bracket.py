@@ -1,7 +1,8 @@
-"""The bracketed search: always neighbours on the grid, whatever the way there."""
+"""The bracketed search: always neighbours on the grid, whatever the way there, with several points at once or one."""
 
 from __future__ import annotations
 
+import math
 import sys
 
 import numpy as np
@@ -12,7 +13,14 @@ from support import tolerances
 from support.laws import examples
 
 import clear_alloc as ca
-from clear_alloc.solver.pricing.bracket import COARSE, FINE, MAX_EVALUATIONS, bracket_decreasing
+from clear_alloc.solver.pricing.bracket import (
+    COARSE,
+    FINE,
+    MAX_EVALUATIONS,
+    bracket_decreasing,
+    bracket_from_guess,
+    vector_root,
+)
 
 roots = sys.modules["clear_alloc.solver.pricing.bracket"]
 
@@ -144,3 +152,119 @@ def test_a_search_that_does_not_end_says_where_it_stood(monkeypatch):
     monkeypatch.setattr(roots, "MAX_EVALUATIONS", 1)
     with pytest.raises(ca.PriceNotConverged):
         ca.allocate(ca.ShiftedSurge([100, 300], 50, 0.5), 120)
+
+
+class Falling:
+    """A continuous falling function of many points: straight between given heights, on a logarithmic scale."""
+
+    def __init__(self, places, heights, high):
+        self.places, self.heights, self.high = np.log(places), np.sort(heights)[::-1], high
+        self.calls = 0
+
+    def __call__(self, points):
+        self.calls += 1
+        points = np.atleast_1d(points)
+        assert (points > 0).all()
+        assert (points < self.high).all()
+        assert (np.diff(points) >= 0).all()
+        return self.at(points)
+
+    def at(self, points):
+        with np.errstate(divide="ignore"):
+            return np.interp(np.log(points), self.places, self.heights)
+
+
+@st.composite
+def continuous(draw):
+    """Such a function, flat in places, with its end and a level between its values there."""
+    count = draw(st.integers(2, 8))
+    places = sorted(draw(st.lists(st.floats(-200, 100), min_size=count, max_size=count, unique=True)))
+    if draw(st.booleans()):  # heights on few steps make flat stretches
+        heights = draw(st.lists(st.integers(0, 3).map(float), min_size=count, max_size=count))
+    else:
+        heights = draw(st.lists(st.floats(0, 1e6), min_size=count, max_size=count))
+    high = float(np.exp(places[-1]) * draw(st.sampled_from([1.0, 1.5, 1e6])))
+    f = Falling(np.exp(places), heights, high)
+    most, least = f.heights[0], f.heights[-1]
+    share = draw(st.one_of(st.just(0.0), st.just(1.0 - 1e-9), st.floats(0, 0.999)))
+    level = float(least + share * (most - least))
+    flat = draw(st.sampled_from([*f.heights]))
+    return f, float(flat) if draw(st.booleans()) and flat < most else level
+
+
+def hardly_less(f, level, found):
+    value = float(f.at(found))
+    assert value <= level
+    # Where f falls steeply between neighbouring floats, the one before is too high.
+    assert value >= level * (1 - 1e-7) or float(f.at(found * (1 - 8e-15))) > level * (1 - 1e-7)
+
+
+@given(continuous(), st.floats(0, 1), st.sampled_from([0.0, 1e-6, 0.02, 3.0]), st.floats(-8, 8))
+@examples(150)
+def test_what_nearly_spends_never_overspends(case, place, error, off):
+    f, level = case
+    if not f.heights[0] > level >= f.heights[-1]:
+        return
+    guesses = [0.0, 1e-300, f.high, 7 * f.high, f.high * np.nextafter(1, 0), f.high * math.exp(-250 * place)]
+    for price_guess in guesses:
+        hardly_less(f, level, vector_root(f, level, f.high, price_guess, error))
+    root = vector_root(f, level, f.high, 0.0, 0.0)
+    assert 0.0 < root <= f.high
+    hardly_less(f, level, vector_root(f, level, f.high, root * math.exp(off * error), error))
+
+
+@pytest.mark.parametrize("power", [0.3, 1.0, 3.0])
+def test_a_good_guess_needs_few_calls(power):
+    f = Falling(np.geomspace(1e-3, 1.0, 400), 100.0 * np.linspace(0, 1, 400) ** power, 1.0)
+    for level in (3.0, 20.0, 71.0):
+        root = vector_root(f, level, 1.0, 0.0, 0.0)
+        f.calls = 0
+        hardly_less(f, level, vector_root(f, level, 1.0, root * 1.001, 1e-3))
+        assert f.calls <= 4
+        f.calls = 0
+        hardly_less(f, level, vector_root(f, level, 1.0, 0.0, 0.0))
+        assert f.calls <= 12
+
+
+def test_the_far_end_is_the_answer_where_everything_before_it_is_too_much():
+    def cliff(points):
+        return np.where(points < 1.0, 2.0, 0.5)
+
+    found = vector_root(cliff, 1.0, 1.0, 0.5, 0.02)
+    assert found == 1.0
+    assert vector_root(cliff, 1.0, 1.0, 0.0, 0.0) == 1.0
+    assert vector_root(cliff, 1.0, 5e-324, 0.0, 0.0) == 5e-324  # no float lies before it
+
+
+@st.composite
+def stepped(draw):
+    """A falling function with jumps, ties among them, and a slope or none between; its jumps, and a level."""
+    count = draw(st.integers(1, 8))
+    jumps = np.sort(draw(st.lists(st.floats(0.9, 1.1), min_size=count, max_size=count)) * draw(st.integers(1, 3)))
+    heights = np.array(draw(st.lists(st.floats(0.1, 10), min_size=len(jumps), max_size=len(jumps))))
+    slope = draw(st.sampled_from([0.0, 1.0, 100.0]))
+
+    def f(price):
+        return float(heights[jumps > price].sum()) + slope * max(0.0, 2.0 - price)
+
+    return f, jumps, f(0.0) * draw(st.floats(0, 0.999))
+
+
+@given(stepped(), st.floats(0.85, 1.15), st.floats(0.8, 1.0), st.floats(1.0, 1.3))
+@examples(150)
+def test_a_search_from_a_guess_finds_the_same_bracket_or_says_so(case, price_guess, low, high):
+    f, jumps, level = case
+    plain = bracket_decreasing(f, level, 3.0, jumps)
+    inside = jumps[(jumps > low) & (jumps <= high)]
+    for guess in (price_guess, plain.high, plain.low, plain.high * (1 + 1e-9), 0.5 * (low + high)):
+        found = bracket_from_guess(f, level, guess, (low, high), inside)
+        if not low < guess < high or not plain.high > low or not plain.low < high:
+            assert found is None
+        elif found is not None:
+            assert found[:2] == plain[:2]
+    # Right in the middle, a guess as good as that is enough.
+    if plain.high > low * 1.001 and plain.low < high * 0.999:
+        found = bracket_from_guess(f, level, plain.high, (low, high), inside)
+        assert found is not None
+        assert found[:2] == plain[:2]
+        assert found.evaluations <= 3

@@ -149,38 +149,9 @@ def test_floors_and_ceilings_are_part_of_the_demand(family, floor, ceiling):
     assert market.total_demand(clearing.price) <= budget < market.total_demand(clearing.low)
     assert market.total_demand(clearing.price) >= max(market.total_floor, 30 * floor)
     if family != strategies.MENU:
-        wanted = market.smooth.demand(clearing.price)
+        wanted = market.divisible.demand(clearing.price)
         assert (wanted >= floor).all()
         assert (wanted <= max(ceiling, floor)).all()
-
-
-@given(
-    st.lists(strategies.smooth_records(), min_size=1, max_size=5),
-    st.integers(0, 300),
-    st.integers(1, 900),
-    st.floats(0, 1.2),
-)
-@examples(100)
-def test_demand_between_floor_and_ceiling_has_the_highest_surplus(records, floor, room, share):
-    """Each query alone, against a grid of all allowed caps, at a price below and above its entry price."""
-    curves = strategies.build(records)
-    side = strategies.market_of(curves, floor, floor + room).smooth
-    caps = np.linspace(floor, floor + room, 2 * room + 1)[:, None]
-    values, base = curves.utility(caps), curves.utility(float(floor))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        steepest = np.where(caps > floor, (values - base) / (caps - floor), 0.0).max(axis=0)
-    slack = 2 * tolerances.SATURATION * curves.utility(1e60)
-    assert (side.entry_price * (caps - floor) >= values - base - slack).all()
-    for price in (share * float(np.max(side.entry_price)), float(np.max(steepest)) * 0.5):
-        wanted = side.demand(price)
-        assert (wanted >= floor).all()
-        assert (wanted <= floor + room).all()
-        surplus = curves.utility(wanted) - price * wanted
-        assert (surplus >= (values - price * caps).max(axis=0) - slack).all()
-        whole = np.arange(floor, floor + room + 1.0)[:, None]
-        best = (curves.utility(whole) - price * whole).max(axis=0)
-        assert (side.best_surplus(price) >= best - slack).all()
-        assert (side.best_surplus(price) <= best + slack).all()
 
 
 @pytest.mark.parametrize("family", [*strategies.FAMILIES, "mixed"])
@@ -204,17 +175,3 @@ def test_a_sample_of_a_large_market_guides_the_search_and_changes_nothing(monkey
                 guided = clearing_price(strategies.market_of(curves, floor), budget)
                 assert (guided.price, guided.low, guided.status) == (plain.price, plain.low, plain.status)
     assert found >= 6 or family in (strategies.MENU, "mixed")
-
-
-def test_the_options_chosen_at_a_price_are_those_that_demand_counts():
-    """At the very price of an edge too, where a query is indifferent and demand leaves it below."""
-    records = [
-        {"family": strategies.MENU, "costs": [8, 24, 56], "values": [0.5, 1.0, 1.5]},
-        {"family": strategies.MENU, "costs": [8], "values": [0.25]},
-    ]
-    market = strategies.market_of(strategies.build(records))
-    prices = np.sort(market.menus.steps.price)
-    for price in [0.0, *prices, *np.nextafter(prices, 0), *np.nextafter(prices, 1)]:
-        chosen = market.menus.choose(price)
-        assert market.menus.charge_of(chosen).sum() == market.total_demand(price)
-        np.testing.assert_array_equal(market.menus.charge_of(chosen), market.curves.demand(price))

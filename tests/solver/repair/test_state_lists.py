@@ -8,20 +8,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support import strategies
+from oracles import integer_programme
+from support import strategies, tolerances
 from support.laws import examples
 
 import clear_alloc as ca
-from clear_alloc.solver.primal.water_filling import evaluate
+from clear_alloc.market import smooth_demand
+from clear_alloc.market.demand import MOST_STATES, ChoiceClass
+from clear_alloc.solver.primal.solution import evaluate
 from clear_alloc.solver.repair import state_lists as combine
-from clear_alloc.solver.repair.state_lists import (
-    MOST_STATES,
-    ChoiceClass,
-    Knapsack,
-    applied,
-    best_choices,
-    choice_classes,
-)
+from clear_alloc.solver.repair.state_lists import Knapsack, applied, best_choices, choice_classes
 
 
 def item(query, charge, value, price=0.0, weight=1.0):
@@ -34,12 +30,12 @@ def item(query, charge, value, price=0.0, weight=1.0):
 
 
 def members(box):
-    own_items = [(one, [box]) for one in box.items]
-    return own_items + [(one, [*around, box]) for inner in box.boxes for one, around in members(inner)]
+    own_items = [(one, [box]) for one in box.classes]
+    return own_items + [(one, [*around, box]) for inner in box.inner for one, around in members(inner)]
 
 
 def boxes_in(box):
-    return [box, *(one for inner in box.boxes for one in boxes_in(inner))]
+    return [box, *(one for inner in box.inner for one in boxes_in(inner))]
 
 
 def by_trial(box):
@@ -83,8 +79,8 @@ def nests(draw):
         return Knapsack(
             unit * draw(st.integers(0, 14)),
             least if depth < 2 else -np.inf,
-            items=items(1 if depth else 2),
-            boxes=inner,
+            classes=items(1 if depth else 2),
+            inner=inner,
         )
 
     return box(2)
@@ -113,7 +109,7 @@ def test_the_options_picked_fit_and_are_worth_what_is_said(monkeypatch, dear):
     for _ in range(40):
         items = [item(q, rng.integers(0, 60, 6), rng.uniform(0, 1, 6)) for q in range(5)]
         items += [item(9, [4.0], [0.3])]
-        box = Knapsack(120.0, items=items[:3], boxes=[Knapsack(50.0, items=items[3:])])
+        box = Knapsack(120.0, classes=items[:3], inner=[Knapsack(50.0, classes=items[3:])])
         picks = best_choices(box, np.inf)
         chosen = {one.query: picks.get(one.query, 0) for one in items}
         assert sum(one.charge[chosen[one.query]] for one in items) <= 120
@@ -124,22 +120,22 @@ def test_the_options_picked_fit_and_are_worth_what_is_said(monkeypatch, dear):
 def test_what_loses_more_than_the_gap_is_not_looked_at():
     """At a price of 0.1, unspent budget and worth above a promise are losses too."""
     two = [item(0, [0, 5], [0.0, 1.0], 0.1), item(1, [0, 4], [0.0, 0.5], 0.1)]
-    assert best_choices(Knapsack(10.0, items=two, charge_rise=0.1), 0.05) is None
-    assert best_choices(Knapsack(10.0, items=two, charge_rise=0.1), 0.11) == {0: 1, 1: 1}
-    assert best_choices(Knapsack(9.0, items=two, charge_rise=0.1), 0.0) == {0: 1, 1: 1}
-    promised = Knapsack(9.0, least=1.0, weight_rise=2.0, items=two)
+    assert best_choices(Knapsack(10.0, classes=two, charge_rise=0.1), 0.05) is None
+    assert best_choices(Knapsack(10.0, classes=two, charge_rise=0.1), 0.11) == {0: 1, 1: 1}
+    assert best_choices(Knapsack(9.0, classes=two, charge_rise=0.1), 0.0) == {0: 1, 1: 1}
+    promised = Knapsack(9.0, least=1.0, weight_rise=2.0, classes=two)
     assert best_choices(promised, 0.05) is None
     assert best_choices(promised, 0.15) == {0: 1, 1: 0}
     assert best_choices(promised, 1.01) == {0: 1, 1: 1}
-    assert best_choices(Knapsack(9.0, least=1.6, items=two), 9.0) is None
-    assert best_choices(Knapsack(4.0, items=[item(0, [5.0], [1.0])]), np.inf) is None
+    assert best_choices(Knapsack(9.0, least=1.6, classes=two), 9.0) is None
+    assert best_choices(Knapsack(4.0, classes=[item(0, [5.0], [1.0])]), np.inf) is None
 
 
 def test_lists_that_grow_too_long_keep_what_has_lost_least():
     rng = np.random.default_rng(1)
     price = 0.01
     items = [item(q, rng.uniform(0, 60, 8).tolist(), rng.uniform(0, 1, 8), price) for q in range(12)]
-    box = Knapsack(250.0, items=items, charge_rise=price)
+    box = Knapsack(250.0, classes=items, charge_rise=price)
     best, few = (worth(box, best_choices(box, np.inf, most)) for most in (MOST_STATES, 200))
     assert best >= few >= 0.97 * best
     spent = sum(
@@ -175,10 +171,10 @@ def test_items_are_none_where_they_would_be_too_many(monkeypatch):
     ask = {"weight": ones, "charge": 1e-3 * ones, "gap": 9.0}
     assert len(choice_classes(market, **ask, room=500 * ones)) == 2
     assert choice_classes(market, **ask, room=9000 * ones) is None
-    monkeypatch.setattr(combine, "_MOST_WORK", 1e5)
+    monkeypatch.setattr(smooth_demand, "_MOST_WORK", 1e5)
     assert choice_classes(market, **ask, room=500 * ones) is None
     assert len(choice_classes(market, **ask, room=90 * ones)) == 2
-    monkeypatch.setattr(combine, "_MOST_SMOOTH", 1)
+    monkeypatch.setattr(smooth_demand, "_MOST_CLASSES", 1)
     assert choice_classes(market, **ask, room=90 * ones) is None
 
 
@@ -192,11 +188,40 @@ def test_the_chosen_options_are_applied_to_their_queries():
     curves = ca.concatenate([ca.ShiftedSurge([3, 0], [4, 9], 0.5), ca.Menu([[2, 5], [3]], [[0.1, 0.6], [0.4]])])
     curves = curves[np.array([2, 0, 3, 1])]
     market = strategies.market_of(curves)
-    nobody = evaluate(market, np.zeros(2), np.full(2, -1))
+    nobody = evaluate(market, [np.zeros(2), np.full(2, -1)])
     ones = np.ones(4)
     items = choice_classes(market, ones, 0 * ones, 9.0, 6 * ones)
     grant = applied(market, nobody, items, {0: 2, 1: 3, 3: 4})
-    assert market.menus.tokens_of(grant.chosen).tolist() == [5, 0]
+    assert market.finite.tokens(grant.decisions[1]).tolist() == [5, 0]
     decisions = {one.query: one.decision for one in items}
-    assert grant.caps.tolist() == [decisions[1][3], decisions[3][4]]
-    assert grant.utility == pytest.approx(market.smooth.curves.utility(grant.caps).sum() + 0.6)
+    assert grant.decisions[0].tolist() == [decisions[1][3], decisions[3][4]]
+    assert grant.utility == pytest.approx(market.divisible.value(grant.decisions[0]).sum() + 0.6)
+
+
+@pytest.mark.parametrize("dear", [-(10**6), 10**9], ids=["tables", "sorting"])
+def test_lists_put_together_either_way_give_the_integer_optimum(monkeypatch, dear):
+    monkeypatch.setattr(combine, "_DEAR_ROW", dear)
+    rng = np.random.default_rng(3)
+    for family in (*strategies.FAMILIES, None):
+        records = [
+            strategies.random_record(rng, family or str(rng.choice(strategies.FAMILIES)), 25) for _ in range(6)
+        ]
+        best = integer_programme.best_utility(records, 90)
+        assert ca.exact(strategies.build(records), 90).utility == pytest.approx(best, rel=2 * tolerances.SATURATION)
+
+
+def test_two_options_a_pool_apart_need_no_list_as_long_as_the_pool():
+    far = ca.Menu([[2.0**50], [2.0**49]], [[0.5], [0.4]])
+    for policy in (ca.allocate, ca.exact):
+        assert policy(far, 2.0**51).utility == 0.9
+        assert policy(far, 2.0**50 + 5).choice.tolist() == [0, -1]
+
+
+def test_a_list_that_passes_its_states_is_an_error_where_the_answer_must_be_exact():
+    rng = np.random.default_rng(1)
+    items = [item(q, rng.uniform(0, 60, 8).tolist(), rng.uniform(0, 1, 8)) for q in range(12)]
+    with pytest.raises(ca.TooLarge) as caught:
+        best_choices(Knapsack(250.0, classes=items), np.inf, 20, exact=True)
+    assert caught.value.work > caught.value.limit == 20
+    few = Knapsack(250.0, classes=items[:2])
+    assert best_choices(few, np.inf, 64, exact=True) == best_choices(few, np.inf)
