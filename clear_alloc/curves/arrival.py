@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
-
 import numpy as np
 import numpy.typing as npt
 
-from clear_alloc.curves.base import Accounting, Smooth, checked_accounting
+from clear_alloc.curves.base import Smooth
 from clear_alloc.curves.residual import Residual
 from clear_alloc.curves.tangent import tangent_from_zero
 from clear_alloc.support.parallel import cached_property
@@ -23,20 +21,6 @@ def central_third(mean: Array, square: Array, cube: Array) -> Array:
 
 class Arrival(Smooth):
     """A family whose last parameter is the chance of a right answer without a limit."""
-
-    @cached_property
-    def top(self) -> Array:
-        """Utility of an unlimited cap, value."""
-        chance: Array = getattr(self, self.parameters[-1])
-        return self.weight * chance
-
-    @property
-    @abstractmethod
-    def _reservation(self) -> Array: ...
-
-    def reservation_price(self, accounting: Accounting = "reserved") -> Array:
-        """U(break_even)/cost(break_even), value/token; the slope at 0 where the curve is concave from its start."""
-        return self._reservation_per_run if checked_accounting(accounting) == "expected" else self._reservation
 
     @cached_property
     def _reservation_per_run(self) -> Array:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from clear_alloc.columns.constant import take_columns
 from clear_alloc.columns.validate import at_least, broadcast
 from clear_alloc.errors import InvalidArgument, NotSupported
+from clear_alloc.support.parallel import cached_property
 from clear_alloc.support.types import Array, Index
 
 __all__ = ["CEILING_SHORTFALL", "Accounting", "Curves", "Rows", "Smooth", "checked_accounting", "checked_price"]
@@ -237,10 +238,25 @@ class Smooth(Curves):
     def break_even(self) -> Array:
         """Cap (token) at which value per token is highest: the tangent from the origin."""
 
-    @property
-    @abstractmethod
+    @cached_property
     def top(self) -> Array:
-        """Utility of an unlimited cap, value."""
+        """Utility of an unlimited cap, value: weight times the last parameter, a chance."""
+        chance: Array = getattr(self, self.parameters[-1])
+        return self.weight * chance
+
+    @property
+    def _reservation(self) -> Array:
+        """U(break_even)/break_even; the slope at 0 where the curve is concave from its start."""
+        raise NotImplementedError
+
+    @property
+    def _reservation_per_run(self) -> Array:
+        """U(cap)/E min(length, cap) where that is highest."""
+        raise self._knows_no_lengths()
+
+    def reservation_price(self, accounting: Accounting = "reserved") -> Array:
+        """Lowest price (value/token) at which the query demands nothing. O(n)."""
+        return self._reservation_per_run if checked_accounting(accounting) == "expected" else self._reservation
 
     @abstractmethod
     def marginal(self, tokens: npt.ArrayLike) -> Array:

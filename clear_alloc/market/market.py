@@ -37,7 +37,8 @@ class Market:
 
     def __init__(self, curves: Curves, caps: FeasibleCaps, tariff: Tariff):
         self.curves, self.caps, self.tariff = curves, caps, tariff
-        self.plain = tariff.plain  # whether a cap is charged as it is
+        # Whether a cap is charged as it is.
+        self.plain = tariff.accounting == "reserved" and tariff.rate is None and tariff.call is None
         smooth, menus, smooth_rows, menu_rows = _by_kind(curves)
         listed = np.isin(smooth_rows, caps.listed, assume_unique=True) if len(caps.listed) else None
         self.menu_rows = menu_rows  # of the caller's own menus; other finite choices are listed levels
@@ -58,12 +59,15 @@ class Market:
         """The caller's menus, then the curves whose caps are listed, as one demand."""
         tables = []
         if menus is not None:
-            tables.append(options_of_menus(menus, self.caps.take(self.menu_rows), self.tariff, self.menu_rows))
+            tables.append(self._menu_options(menus))
         if smooth is not None and len(listed_rows):
             caps, tariff = self.caps.take(listed_rows), self.tariff.take(listed_rows)
             tables.append(options_of_levels(smooth[listed], caps, tariff))
         rows = np.concatenate([self.menu_rows, listed_rows])
         return [(_of_options(OptionTable.concatenate(tables), rows), rows)] if tables else []
+
+    def _menu_options(self, menus: Menu) -> OptionTable:
+        return options_of_menus(menus, self.caps.take(self.menu_rows), self.tariff, self.menu_rows, self.plain)
 
     def _smooth(self, curves: Smooth, rows: Index) -> SmoothDemand:
         every = len(rows) == len(self)

@@ -58,15 +58,17 @@ class OptionTable(NamedTuple):
         return self._replace(**columns)
 
 
-def options_of_menus(menu: Menu, caps: FeasibleCaps, tariff: Tariff, rows: Index) -> OptionTable:
-    """A menu's options as the tariff charges them. O(n k log k)."""
+def options_of_menus(
+    menu: Menu, caps: FeasibleCaps, tariff: Tariff, rows: Index, plain: bool
+) -> OptionTable:
+    """A menu's options as the tariff charges them. plain : whether a cap is charged as it is. O(n k log k)."""
     there = np.isfinite(menu.sorted_costs)
     granted = caps.lifted(np.ceil(menu.sorted_costs))
     forced = caps.floor > caps.fallback
     ruled_out = ~there | ~np.isfinite(granted) | ((granted < caps.floor[:, None]) & forced[:, None])
     value, label = np.where(there, menu.sorted_values, -np.inf), menu.order
     deviation = np.zeros(granted.shape)
-    if tariff.plain:
+    if plain:
         # A cap buys the best option that it covers.
         best = np.maximum.accumulate(value, axis=1)
         leads = np.diff(best, axis=1, prepend=-np.inf) > 0

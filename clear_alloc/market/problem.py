@@ -68,7 +68,7 @@ def read_problem(curves: CurvesLike, budget: float | None, terms: AllocateOption
     usual = plain and terms.rate is None and terms.call is None
     tariff = Tariff() if usual else read_tariff(terms.accounting, terms.rate, terms.call, partial(_options, curves))
     market = Market(curves, caps, tariff)
-    pool = in_market_units(given, tariff)
+    pool = in_market_units(given, tariff, market.plain)
     if market.total_floor > pool:
         what = "min_tokens and fallbacks" if caps.fallback.any() else "min_tokens"
         raise BudgetTooSmall(market.total_floor * tariff.unit, given, what, tariff.counted_in)
@@ -96,13 +96,13 @@ def _options(curves: Curves) -> npt.NDArray[np.intp]:
     return counts
 
 
-def in_market_units(budget: float, tariff: Tariff) -> float:
+def in_market_units(budget: float, tariff: Tariff, plain: bool) -> float:
     """The pool in units of the market. Reserved tokens are whole, so only a whole number of them can be spent."""
     if tariff.unit == 1.0:
         priced = tariff.rate is not None or tariff.call is not None
-        return float(np.floor(budget)) if tariff.plain else budget * (1.0 + MONEY_RTOL * priced)
+        return float(np.floor(budget)) if plain else budget * (1.0 + MONEY_RTOL * priced)
     pool = budget / tariff.unit
-    if not tariff.plain or not np.isfinite(pool):
+    if not plain or not np.isfinite(pool):
         return pool
     if pool > MAX_TOKENS:
         return MAX_TOKENS

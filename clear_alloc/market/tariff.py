@@ -31,11 +31,6 @@ class Tariff(NamedTuple):
     unit: float = 1.0
 
     @property
-    def plain(self) -> bool:
-        """Whether a cap is charged as it is."""
-        return self.accounting == "reserved" and self.rate is None and self.call is None
-
-    @property
     def counted_in(self) -> str:
         """What the caller's budget is counted in, for messages."""
         return "tokens" if self.unit == 1.0 and self.rate is None and self.call is None else "budget units"

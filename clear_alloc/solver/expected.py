@@ -144,7 +144,7 @@ def _many_with_margin(market: Market, pool: float, z_score: float, price_guess: 
 def _reserved(market: Market, pool: float, z_score: float, known: float) -> Solution:
     """Caps that can't pass the budget at all: best where a few queries share it, or one outweighs all others."""
     charged = Market(market.curves, market.caps, market.tariff._replace(accounting="reserved"))
-    room = float(np.floor(pool)) if charged.tariff.plain else pool
+    room = float(np.floor(pool)) if charged.plain else pool
     nothing = floor_solution(market)
     if charged.total_floor > room or price_and_bound(charged, room)[1].value <= known:
         return nothing

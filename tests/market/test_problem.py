@@ -35,15 +35,15 @@ def test_only_whole_tokens_can_be_spent_where_they_are_charged_as_they_are():
 def test_so_many_tokens_as_their_price_fits_the_budget_and_not_one_more(rate, tokens, part):
     """Exact, as floats compare: whatever the quotient of budget and rate is rounded to."""
     budget = (tokens + part) * rate
-    pool = in_market_units(budget, Tariff(unit=rate))
+    pool = in_market_units(budget, Tariff(unit=rate), plain=True)
     assert pool == np.floor(pool)
     assert pool * rate <= budget
     assert (pool + 1.0) * rate > budget
 
 
 def test_a_pool_beyond_all_tokens_is_all_tokens():
-    assert in_market_units(2.0**53, Tariff(unit=1e-15)) == MAX_TOKENS
-    assert in_market_units(np.inf, Tariff(unit=0.5)) == np.inf
+    assert in_market_units(2.0**53, Tariff(unit=1e-15), plain=True) == MAX_TOKENS
+    assert in_market_units(np.inf, Tariff(unit=0.5), plain=True) == np.inf
     assert in_market_units(7.5, Tariff("expected", unit=0.5)) == 15.0
 
 
