@@ -107,7 +107,7 @@ class Tree:
         return left
 
     def with_pool(self, pool: float) -> Tree:
-        """The same with `pool` budget units for the whole."""
+        """A tree whose whole has `pool` budget units."""
         return replace(self, ceiling=np.append(pool, self.ceiling[1:]))
 
     def rows(self, node: int) -> Index:
