@@ -174,7 +174,7 @@ class Allocation:
         return arrow_table(self._problem.names, said, about)
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        """The same by the Arrow PyCapsule protocol."""
+        """A stream of the table of `to_arrow`, by the Arrow PyCapsule protocol."""
         return self.to_arrow().__arrow_c_stream__(requested_schema)
 
     @property
@@ -199,7 +199,7 @@ class Allocation:
 def allocation_of(
     problem: Problem, policy: str, solution: Solution, clearing: Clearing, bound: DualBound
 ) -> Allocation:
-    """The public result of a grant, in the caller's order of queries. O(n)."""
+    """The public result of a solution, in the caller's order of queries. O(n)."""
     market, unit = problem.market, problem.unit
     tokens = market.decided(lambda demand, column: demand.tokens(column), solution.decisions).astype(np.int64)
     spent = float(exact_total(tokens) if market.plain else total_charge(market, solution))

@@ -19,8 +19,8 @@ __all__ = ["LocationScale"]
 class LocationScale(Arrival):
     """U(b) = top G(y) with y = max((b - threshold)/width, 0); a family gives the shape G.
 
-    A family names its height, a chance, last among its `parameters`. What it multiplies by a factor it multiplies
-    from left to right, so that no product is rounded twice, and it may overwrite the y that it is given.
+    A family names its height, a chance, last among its `parameters`. Factors are multiplied from left to right, so
+    that no product is rounded twice. A family may overwrite the y that it is given.
     """
 
     full_at: ClassVar[float]  # the y at which G reaches its top, to within CEILING_SHORTFALL

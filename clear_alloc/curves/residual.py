@@ -21,8 +21,8 @@ class Residual(Smooth):
     """U(b) = top (1 - S(spent + b)/S(spent)), where S is the share of arrivals still to come.
 
     Made by `curves.after(spent)`; `tokens` are now those granted from here on. Given the query, an answer is as
-    likely to be right whether it comes early or late, so what is conditioned on is only that it has not come yet.
-    A curve with nothing left to come is 0 everywhere.
+    likely to be right whether it comes early or late. So the only condition is that it has not come yet. A curve
+    with nothing left to come is 0 everywhere.
     """
 
     parameters: ClassVar[tuple[str, ...]] = ("spent",)

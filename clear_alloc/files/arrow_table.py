@@ -25,8 +25,8 @@ _TEXT = 64  # bytes that a text takes in Python beside its letters
 def parquet_table(path: Path, model: type[BaseModel], pick: Pick | None = None) -> Any:
     """A pyarrow table with those columns of the file that `model` knows, under its names.
 
-    InvalidArgument for what is not Parquet, for columns as `check_header` and of types that no field takes, and for
-    a file that would grow more than 200 times and beyond 256 MB.
+    InvalidArgument for what is not Parquet, and for columns as `check_header` and of types that no field takes. Also
+    for a file that would grow more than 200 times and beyond 256 MB.
     """
     arrow, parquet = (optional(name, "cli", "reading Parquet") for name in ("pyarrow", "pyarrow.parquet"))
     try:

@@ -22,9 +22,10 @@ Path = str | os.PathLike[str]
 def read_caps(path: Path) -> dict[str, npt.NDArray[Any]]:
     """Granted caps, arrays (n,), and why.
 
-    `query_id` (str), `tokens` (int64), `funded` (bool), `choice` (int64, or -1), `reason` (the name of a `Reason` in
-    small letters, or None), `charge` (float64, budget units, or NaN) and `capped` (bool: False where `tokens` is the
-    mean length of an option and no cap to send); files may lack the last three.
+    `query_id` (str), `tokens` (int64), `funded` (bool), `choice` (int64, or -1); and, which files may lack:
+
+    reason : the name of a `Reason` in small letters, or None. charge : float64, budget units, or NaN.
+    capped : bool, False where `tokens` is the mean length of an option and no cap to send.
     """
     checked = read_checked(path, CapRow)
     check_unique(checked, "query_id")

@@ -23,8 +23,8 @@ _ABSENT = object()
 def parse_json(text: str | bytes) -> Any:
     """What one JSON text says; bytes are UTF-8.
 
-    ValueError in one short sentence for text that is not JSON, for a key that stands twice in one object, and for
-    more nesting than Python's reader takes (about a thousand levels). O(length).
+    ValueError in one short sentence for text that is not JSON, and for a key that stands twice in one object. Also
+    for more nesting than Python's reader takes (about a thousand levels). O(length).
     """
     raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     with suppress(ValueError):

@@ -23,7 +23,7 @@ MOST_STATES = 20_000  # undominated states that are kept of any combination of q
 class Breakpoints(NamedTuple):
     """Places where demand points, as columns of shape (points,), in the order in which each query climbs them.
 
-    query, level : who moves where. price : value per budget unit, below which it does. cost : what the move costs.
+    query, level : which query moves where. price : value per budget unit, below which it does. cost : of the move.
     """
 
     query: Index
@@ -215,7 +215,7 @@ class Demand(ABC):
 
     @abstractmethod
     def without_unaffordable(self, free: float) -> Self:
-        """The same without what costs more than `free` above the default. O(n)."""
+        """A demand without what costs more than `free` above the default. O(n)."""
 
     @property
     @abstractmethod

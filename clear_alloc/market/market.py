@@ -170,7 +170,7 @@ class Market:
         return sum(demand.total_at(price) for demand in self.demands)
 
     def demand_above(self, price: float) -> Callable[[float], float]:
-        """Total demand as a function; above `price` it asks only those who may leave their floor."""
+        """Total demand as a function; above `price` it asks only queries that may leave their floor."""
         side = self.divisible
         # Beside floors, a sum in another order could differ in its last bit, and so the price.
         if price <= 0.0 or side is None or len(self.demands) > 1 or any_nonzero(side.floor_charge):
@@ -201,7 +201,7 @@ class Market:
         return Market(self.curves[rows], self.caps.take(rows), self.tariff.take(rows))
 
     def without_unaffordable(self, free: float) -> Market:
-        """The same market without what would cost more than `free` budget units above the floors."""
+        """A market without what would cost more than `free` budget units above the floors."""
         new = object.__new__(Market)
         new.__dict__.update({k: v for k, v in self.__dict__.items() if k not in _DERIVED})
         new.demands = tuple(demand.without_unaffordable(free) for demand in self.demands)

@@ -275,7 +275,7 @@ class MenuDemand(Demand):
         return bool((self.steps.cost > free).any())
 
     def without_unaffordable(self, free: float) -> MenuDemand:
-        """The same without options that would cost more than `free` above the base."""
+        """A demand without options that would cost more than `free` above the base."""
         dear = (self.costs - self.base_charge[:, None] > free) & np.isfinite(self.costs)
         if not dear.any():
             return self
@@ -292,5 +292,5 @@ class MenuDemand(Demand):
 
     @property
     def saturation(self) -> float:
-        """What everybody's most valuable option is charged."""
+        """What the most valuable option of each query is charged, summed."""
         return float(self.charge(self.levels_at(0.0)).sum())

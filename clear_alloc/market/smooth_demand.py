@@ -361,7 +361,7 @@ class SmoothDemand(Demand):
         return bool((self.charge_if_funded(price) - self.floor_charge > free).any())
 
     def without_unaffordable(self, free: float) -> SmoothDemand:
-        """The same without caps that cost more than `free` budget units above the floors."""
+        """A demand without caps that cost more than `free` budget units above the floors."""
         dear = np.flatnonzero(self.charge(self.last_whole) - self.floor_charge > free)
         high, side = self.high.copy(), self.take(dear)
         high[dear] = side.cap_within(side.floor_charge + free)
@@ -376,11 +376,11 @@ class SmoothDemand(Demand):
 
     @property
     def saturation(self) -> float:
-        """What everybody's last useful whole cap is charged."""
+        """What the last useful whole caps of all queries are charged."""
         return float(self.charge(self.last_whole).sum())
 
     def everything(self) -> Array:
-        """Everybody's largest useful whole cap: nothing is worth more."""
+        """The largest useful whole cap of each query: nothing is worth more."""
         return np.where(self.entry_price > 0.0, self.last_whole, self.floor)
 
     def cap_within(self, charge: Array, above: Array | float = 0.0) -> Array:

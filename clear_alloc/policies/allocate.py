@@ -79,8 +79,8 @@ def allocate(
     Returns
     -------
     Allocation
-        Whole caps within the budget, worth at least as much as a uniform or a proportional split, with the dual
-        price, an upper bound on any allocation's utility and the gap to it.
+        Whole caps within the budget, worth at least as much as a uniform or a proportional split. With them: the
+        dual price, an upper bound on any allocation's utility and the gap to it.
 
     Raises
     ------

@@ -121,7 +121,7 @@ def _first_who_fit(market: Market, caps: Array, order: npt.NDArray[np.intp], bud
     """Caps in order while the budget lasts, the floor for everybody else."""
     floor = np.maximum(market.caps.floor, market.default_tokens)
     wanted = np.maximum(np.minimum(caps, market.caps.high), floor)
-    # What is charged of who, were all of them funded; a plain cap in full, used or not.
+    # What each query would be charged if all were funded; a plain cap in full, used or not.
     charge = wanted if market.plain else charge_per_query(market, solution_within(market, wanted))
     base = floor if market.plain else market.least
     charge = np.maximum(charge, base)

@@ -14,7 +14,7 @@ from clear_alloc.solver.pricing.sampled import SAMPLED_FROM, sampled_clearing
 __all__ = ["Clearing", "Status", "cleared", "clearing_price", "full_clearing"]
 
 _NEAR_ERROR = 0.01  # of the price: how far a guess usually is from it
-_NEAR_MARGIN = 0.1  # of the price: below a guess by this much everybody is asked
+_NEAR_MARGIN = 0.1  # of the price: below a guess by this much every query is asked
 
 
 class Status(Enum):

@@ -63,7 +63,7 @@ def _filled(side: SmoothDemand, whole: Array, pool: float) -> Array:
 
 
 def _increment(side: SmoothDemand, whole: Array, left: float) -> Array:
-    """One token each where it is worth most; in blocks while there are more than two for everybody."""
+    """One token each where it is worth most; in blocks while there are more than two for each query."""
     while left >= 1.0:
         gain = _gain(side, whole)
         worth = np.flatnonzero(gain > 0.0)
@@ -89,7 +89,7 @@ def _defund_for_increments(side: SmoothDemand, whole: Array) -> Array:
     """Give queries up where their tokens let many others take the one token that a steep curve still needs.
 
     A curve that climbs within a token or two is worth little when its cap is rounded down, so rounding can leave
-    everybody a token short. O(n) where no curve is that steep.
+    every query a token short. O(n) where no curve is that steep.
     """
     for _ in range(_SACRIFICES):
         gain = np.maximum(_gain(side, whole), 0.0)

@@ -44,7 +44,7 @@ def evaluate(market: Market, decisions: Sequence[Column]) -> Solution:
 
 
 def floor_solution(market: Market) -> Solution:
-    """Everybody's floor, which is granted at any price. O(n)."""
+    """The floor of each query, which is granted at any price. O(n)."""
     return evaluate(market, [demand.default() for demand in market.demands])
 
 
@@ -80,7 +80,7 @@ def total_charge(market: Market, solution: Solution) -> float:
 
 
 def spend_residual_budget(market: Market, solution: Solution, left: Callable[[Solution], Array]) -> Solution:
-    """What nobody uses goes to the one cap or option where it is worth most, until nothing affordable gains.
+    """What no query uses goes to the one cap or option where it is worth most, until nothing affordable gains.
 
     left : budget units that each query may still be charged, (n,), beside a solution. O(n) for each raise.
     """

@@ -23,7 +23,7 @@ _STEP = 1e-3  # of a query's value: less is not worth another filling
 
 
 def greedy_funded_set(market: Market, clearing: Clearing, budget: float) -> FundedSet:
-    """Everybody who wants tokens at the clearing price, then the marginal queries as far as they fit. O(n)."""
+    """Every query that wants tokens at the clearing price, then the marginal ones as far as they fit. O(n)."""
     funded_set = tuple(demand.levels_at(clearing.price) for demand in market.demands)
     left = budget - market.total_demand(clearing.price)
     for demand, levels in zip(market.demands, funded_set, strict=True):
