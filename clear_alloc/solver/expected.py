@@ -33,6 +33,7 @@ _RTOL = 2e-3  # of a margin: what may stay unspent where funded sets are compare
 _ALIKE = 0.05  # of a margin: held back within so much of what is needed, it bounds the search well enough
 _OTHER = 0.1  # of a multiple: with so much more or less to hold back another set may be best
 _MOVES = (1.0, 0.99, 0.97, 0.9, 0.8)  # of a cap that no price explains
+_FILLED = 3  # sets filled to their exact margins
 _HARDLY = 0.5  # of the best utility: an answer of less says nothing of the margin
 _ROUNDS = 6  # solutions for very many queries, each nearer to its margin
 _MOST_RESERVED = 20_000  # queries; of more, the certain bound on their sum is far from what they burn
@@ -73,26 +74,38 @@ def _split(split: Split, market: Market, pool: float, z_score: float, known: Sol
 def _searched(market: Market, pool: float, z_score: float, price: float) -> tuple[Solution, float]:
     """The best found by repair and the price near which it was: a margin is a number of deviations that hardly moves.
 
-    Sets are compared at that number, the best is filled to its exact margin, and the number taken from there.
+    Sets are compared at that number, the best few are filled to their exact margins, and the number taken from there.
     """
     best, near = check_floors(market, pool, z_score), priced_only(market, pool, price)
     held = margin_of(market, near, z_score)
     near = priced_only(market, max(pool - held, market.total_floor), price)
-    multiple = 0.0
+    tried: list[float] = []
     for _ in range(_SEARCHES):
-        before, multiple = multiple, margin_in_deviations(market, near, margin_of(market, near, z_score), z_score)
-        if abs(multiple - before) <= _OTHER * multiple:
+        multiple = margin_in_deviations(market, near, margin_of(market, near, z_score), z_score)
+        if (
+            any(abs(multiple - known) <= _OTHER * multiple for known in tried)
+            and best.utility > near.utility * _HARDLY
+        ):
             break
         found, price = _repaired(market, pool, multiple, near, price)
-        filled, fixed = funded_set_of(market, found)
-        fixed = _moved(market, pool, multiple, found, filled, fixed, price)
-        rule = partial(_filled, market, filled, fixed, price)
-        exact = solve_with_margin(market, pool, z_score, rule, found)
-        for one in (exact, found):
-            if total_charge(market, one) + margin_of(market, one, z_score) <= pool:
-                best = max(best, one, key=lambda solution: solution.utility)
-        near = found if exact.utility <= best.utility * _HARDLY else exact
+        tried.append(multiple)
+        filled = [_to_exact_margin(market, pool, z_score, multiple, one, price) for one in found[:_FILLED]]
+        best = max([best, *filled], key=lambda one: one.utility)
+        near = found[0] if best.utility <= found[0].utility * _HARDLY else best
     return best, price
+
+
+def _to_exact_margin(
+    market: Market, pool: float, z_score: float, multiple: float, found: Solution, price: float
+) -> Solution:
+    """The best that the funded set of a solution makes of the pool and its exact margin."""
+    funded_set, fixed = funded_set_of(market, found)
+    solutions = [found] if total_charge(market, found) + margin_of(market, found, z_score) <= pool else []
+    # The cap that no price explains may be set anew: what is left goes where it is worth most.
+    for one in dict.fromkeys((_moved(market, pool, multiple, found, funded_set, fixed, price), None)):
+        rule = partial(_filled, market, funded_set, one, price)
+        solutions.append(solve_with_margin(market, pool, z_score, rule, found))
+    return max(solutions, key=lambda solution: solution.utility)
 
 
 def _moved(
@@ -120,24 +133,27 @@ def _filled(
     return refill_funded(market, funded_set, inner, price, fixed)
 
 
-def _repaired(market: Market, pool: float, multiple: float, near: Solution, price: float) -> tuple[Solution, float]:
-    """The best of what repair makes of pools that leave about `multiple` deviations, and the last clearing price."""
-    best, low, high = floor_solution(market), market.total_floor, pool
+def _repaired(
+    market: Market, pool: float, multiple: float, near: Solution, price: float
+) -> tuple[list[Solution], float]:
+    """What repair makes of pools that leave about `multiple` deviations, the best first, and the last clearing price."""
+    every: dict[bytes, Solution] = {}
+    low, high = market.total_floor, pool
     margin = scaled_margin(market, near, multiple)
     inner = max(pool - margin, low)
     for _ in range(_REPAIRS):
         clearing, bound = price_and_bound(market, inner, price)
         price = clearing.price
         found, _ = improved(market, clearing, bound, inner, _filler(pool, multiple, margin))
+        every |= {b"".join(level.tobytes() for level in funded_set_of(market, one)[0]): one for one in found}
         margins = [scaled_margin(market, one, multiple) for one in found]
-        fitting = [one for one, held in zip(found, margins, strict=True) if total_charge(market, one) + held <= pool]
-        low, high = (max(low, inner), high) if len(fitting) == len(found) else (low, min(high, inner))
-        best, margin = max([best, *fitting], key=lambda one: one.utility), margins[-1]
+        fits = all(total_charge(market, one) + held <= pool for one, held in zip(found, margins, strict=True))
+        low, high, margin = max(low, inner) if fits else low, high if fits else min(high, inner), margins[-1]
         # What is held back bounds the search for a better set, so that it must be what is needed.
         if abs(pool - margin - inner) <= _ALIKE * margin or high - low <= _ALIKE * margin:
             break
         inner = pool - margin if low < pool - margin < high else 0.5 * (low + high)
-    return best, price
+    return sorted(every.values(), key=lambda one: -one.utility), price
 
 
 def _filler(pool: float, multiple: float, margin: float) -> Filler:

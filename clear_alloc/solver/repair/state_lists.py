@@ -25,6 +25,7 @@ __all__ = ["Knapsack", "applied", "best_choices", "choice_classes"]
 
 _Sources = tuple[tuple[Any, Index], ...]
 
+_EXACT_PAIRS = 2_500  # the same where nothing may be left out
 _MOST_PAIRS = 200  # of states of two lists, put together at once, for each state that may be kept
 _DEAR_ROW = 2_000  # pairs that are put together by sorting in the time of one empty pass over a table
 _SLACK = 1e-12  # of a utility: what rounding may do to a sum
@@ -149,7 +150,7 @@ def _whole(charge: Array) -> bool:
 
 def _by_sorting(one: _States, other: _States, ceiling: float, gap: float, limit: _Limit) -> tuple[Index, Index]:
     """Undominated pairs, out of at most so many."""
-    pairs = limit.states * _MOST_PAIRS
+    pairs = limit.states * (_EXACT_PAIRS if limit.exact else _MOST_PAIRS)
     if len(one.charge) * len(other.charge) > pairs:
         limit.passed(len(one.charge) * len(other.charge))
         one_kept = _least_lost(one, pairs // min(len(other.charge), int(pairs**0.5)))
