@@ -11,7 +11,7 @@ import pytest
 from support.package_tree import INSIDE, MODULES, PACKAGE, imported_modules, name_of, room_of
 
 import clear_alloc as ca
-from clear_alloc.market.problem import AllocateKwargs, AllocateOptions
+from clear_alloc.market.terms import AllocateKwargs, AllocateOptions
 
 # A package imports only from those before it, at any depth; names on one line are neighbours, which don't import
 # each other. What a dictionary holds is the order inside that package; a list without one: no circles.
