@@ -27,22 +27,16 @@ OLD_NAMES = re.compile(
 THE_SAME = {
     "allocation.result.Allocation.__arrow_c_stream__",
     "cli.reading.skipped_text",
-    "curves.charged.Charged.rows",
+    "curves.charged.Charged.take",
     "fit.models.product_limit.Arrivals.menu",
     "fit.models.product_limit.pooled_arrivals",
     "groups.tree.Tree.with_pool",
     "market.feasible.FeasibleCaps.take",
     "market.market.Market.without_unaffordable",
-    "market.option_table.MenuDemand.without_unaffordable",
-    "market.smooth_demand.SmoothDemand.rows",
+    "market.menu_demand.MenuDemand.without_unaffordable",
     "market.tariff.Tariff.take",
-    "policies.allocate._crowd_with_margin",
-    "solver.chance.margin_search._refill_with_margin",
-    "solver.pricing.clearing.full_clearing",
     "solver.primal.sampled_rounding._with_leftovers",
     "solver.repair.state_lists._by_charge",
-    "solver.repair.state_lists._of_menus",
-    "solver.splits._all_fall_short",
 }
 LONG_SENTENCES = {
     "curves.residual.Residual",
@@ -61,7 +55,7 @@ LONG_SENTENCES = {
     "solver.primal.sampled_rounding",
     "solver.repair.core",
     "solver.repair.state_lists",
-    "solver.splits.splits_dominated",
+    "solver.split_bounds.splits_dominated",
 }
 
 
