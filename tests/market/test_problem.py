@@ -41,6 +41,14 @@ def test_so_many_tokens_as_their_price_fits_the_budget_and_not_one_more(rate, to
     assert (pool + 1.0) * rate > budget
 
 
+@pytest.mark.parametrize("rate", [0.1, 0.3, 0.7, 1e-6, 1 / 3, 15e-6])
+def test_a_quotient_rounded_to_the_wrong_side_of_a_whole_number_is_put_right(rate):
+    """42 is the floor of 43 x 0.1 / 0.1, and 17 that of a little less than 17 x 0.1."""
+    for tokens in range(1, 200):
+        assert in_market_units(tokens * rate, Tariff(unit=rate)) == tokens
+        assert in_market_units(np.nextafter(tokens * rate, 0.0), Tariff(unit=rate)) == tokens - 1
+
+
 def test_a_pool_beyond_all_tokens_is_all_tokens():
     assert in_market_units(2.0**53, Tariff(unit=1e-15)) == MAX_TOKENS
     assert in_market_units(np.inf, Tariff(unit=0.5)) == np.inf
