@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
@@ -12,16 +13,19 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from benchmarks.common.command import app_of, known_names, rows_in, say
+from benchmarks.common.environment import environment
+from benchmarks.estimate import estimate, speed_of
 from benchmarks.experiments import EXPERIMENTS, Case, cases_of
 from benchmarks.main_job import ROLLOUTS
-from benchmarks.regression_check import compared
-from benchmarks.rows import Row, environment, read_rows
-from benchmarks.running import OtherRun, estimate, forget, run_all, speed_of
+from benchmarks.regression_check import Comparison, compared
+from benchmarks.rows import Row
+from benchmarks.running import OtherRun, forget, run_all
 from benchmarks.streams.calibration import calibrated, match
 from benchmarks.summary import Place
 from benchmarks.tables import changes_table, scarce_table
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
+app = app_of(__doc__, no_args_is_help=True)
 OUT = Path("out/bench")  # and in it a folder for each state of the code
 QUICK = {"seeds": 2, "levels": (0.1, 0.5, 100.0, 300.0, 700.0)}
 
@@ -50,14 +54,13 @@ def run(
 ) -> None:
     """Run the comparison; what a stopped run has finished is not run again."""
     screen, out = Console(stderr=True), out or OUT / str(environment()["code"])
-    cases = planned(only or list(EXPERIMENTS), quick, seeds, rollouts)
+    cases = planned(only, quick, seeds, rollouts)
     if fresh:
         forget(out)
     budgets = {name: len(plan.levels) for name, plan in EXPERIMENTS.items()}
     seconds = estimate(cases, budgets, speed_of(jobs))
-    screen.print(
-        f"{len(cases)} cases on {jobs} processes: about {max(seconds / 60.0, 0.1):,.1f} minutes if none is done yet."
-    )
+    minutes = max(seconds / 60.0, 0.1)
+    say(screen, f"{len(cases)} cases on {jobs} processes: about {minutes:,.1f} minutes if none is done yet.")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     try:
         with Progress(*columns, console=screen) as progress:
@@ -68,11 +71,12 @@ def run(
 
             rows = run_all(cases, out, jobs, done)
     except OtherRun as error:
-        screen.print(f"[red]{escape(str(error))}[/red]")
+        say(screen, f"[red]{escape(str(error))}[/red]")
         raise typer.Exit(2) from None
     failed = [row for row in rows if row.error]
     Console().print(scarce_table(rows))
-    screen.print(f"{len(rows):,} rows, {len(failed)} of them failures, in {out / 'rows.jsonl'} and rows.parquet")
+    source = escape(str(out / "rows.jsonl"))
+    say(screen, f"{len(rows):,} rows, {len(failed)} of them failures, in {source} and rows.parquet")
 
 
 @app.command()
@@ -92,7 +96,7 @@ def report(
     source = rows or out / "rows.jsonl"
     _rows_of(source)
     written = write_report(source, out) + (write_page(source, page) if page else [])
-    Console().print(f"{len(written)} files; open {out / 'report.html'}")
+    say(Console(), f"{len(written)} files; open {escape(str(out / 'report.html'))}")
 
 
 @app.command()
@@ -107,32 +111,38 @@ def compare(
     """
     (old, then), (new, now) = _rows_of(before), _rows_of(after)
     screen, found = Console(), compared(old, new)
-    for name in then:
-        if then[name] != now[name]:
-            screen.print(f"{name}: {then[name]} -> {now[name]}")
+    for name in {**then, **now}:
+        if then.get(name) != now.get(name):
+            say(screen, escape(f"{name}: {then.get(name)} -> {now.get(name)}"))
     if not found.changes:
         raise typer.BadParameter("the two files have no setting in common: nothing can be compared")
     others = "of other queries or budgets, so not compared"
     for word, places in (("gone", found.gone), ("new", found.new), (others, found.other)):
         if places:
-            screen.print(f"{len(places)} settings are {word}, the first: {_place_words(*places[0])}")
+            say(screen, f"{len(places)} settings are {word}, the first: {_place_words(*places[0])}")
     screen.print(changes_table(found))
-    for place, policy, seed, error in found.failing:
-        screen.print(f"[red]fails now:[/red] {_place_words(place, policy)}, seed {seed}: {escape(error)}")
-    regressions = found.regressions(tolerance / 100.0)
-    for change in regressions:
-        points = f"{100.0 * change.paired.difference:+.2f} points"
-        screen.print(f"[red]worse:[/red] {_place_words(change.place, change.policy)}: {points}")
-    pooled = [own for own in found.pooled if own.worse(tolerance / 500.0)]
-    for own in pooled:
-        over = f"{100.0 * own.before:.0f} % -> {100.0 * own.after:.0f} % of batches over budget"
-        points = f"{100.0 * own.difference:+.2f} points over {own.settings} settings, {over}"
-        screen.print(f"[red]worse:[/red] {own.experiment}, {own.policy}: {points}")
-    if found.missing:
-        screen.print(f"[red]missing:[/red] {len(found.missing)} settings of ours")
-    if regressions or pooled or found.failing or found.missing:
+    complaints = list(_complaints(found, tolerance / 100.0))
+    for kind, text in complaints:
+        say(screen, f"[red]{kind}:[/red] {escape(text)}")
+    if complaints:
         raise typer.Exit(1)
-    screen.print("nothing of ours got worse")
+    say(screen, "nothing of ours got worse")
+
+
+def _complaints(found: Comparison, tolerance: float) -> Iterator[tuple[str, str]]:
+    """What makes `compare` fail, in words."""
+    for place, policy, seed, error in found.failing:
+        yield "fails now", f"{_place_words(place, policy)}, seed {seed}: {error}"
+    for change in found.regressions(tolerance):
+        points = f"{100.0 * change.paired.difference:+.2f} points"
+        yield "worse", f"{_place_words(change.place, change.policy)}: {points}"
+    for pooled in found.pooled:
+        if pooled.worse(tolerance / 5.0):
+            over = f"{100.0 * pooled.before:.0f} % -> {100.0 * pooled.after:.0f} % of batches over budget"
+            points = f"{100.0 * pooled.difference:+.2f} points over {pooled.settings} settings, {over}"
+            yield "worse", f"{pooled.experiment}, {pooled.policy}: {points}"
+    if found.missing:
+        yield "missing", f"{len(found.missing)} settings of ours"
 
 
 @app.command()
@@ -140,27 +150,22 @@ def calibrate() -> None:
     """Derive the simulated pools and the paper streams' proportions from the paper's figures, and show the match."""
     screen, known = Console(), calibrated()
     for name, pool in known.pools.items():
-        screen.print(f"{name}: {pool}")
+        say(screen, f"{name}: {pool}")
     for name, shares in known.shares.items():
-        screen.print(
-            f"{name}: {', '.join(f'{share:.0%} {pool}' for pool, share in zip(known.pools, shares, strict=True))}"
-        )
+        mixed = ", ".join(f"{share:.0%} {pool}" for pool, share in zip(known.pools, shares, strict=True))
+        say(screen, f"{name}: {mixed}")
     off = match(known)
     for what, misses in (("Figure 1", off.arrived), ("uniform accuracies", off.uniform)):
         typical, worst = np.sqrt((misses**2).mean()), np.abs(misses).max()
-        screen.print(f"{what}: simulated less reported {typical:.2f} points (root mean square), at most {worst:.1f}")
+        say(screen, f"{what}: simulated less reported {typical:.2f} points (root mean square), at most {worst:.1f}")
 
 
-def _rows_of(path: Path) -> tuple[list[Row], dict[str, object]]:
-    if not path.exists():
-        raise typer.BadParameter(f"there is no file {path}")
-    try:
-        rows, where = read_rows(path)
-    except (KeyError, ValueError, AttributeError, TypeError) as error:
-        raise typer.BadParameter(f"{path} holds no rows of a run: {type(error).__name__}: {error}") from None
+def _rows_of(path: Path) -> tuple[list[Row], dict[str, Any]]:
+    """Rows and the environment of the first."""
+    rows, environments = rows_in(path, Row, "python -m benchmarks run")
     if not rows:
         raise typer.BadParameter(f"{path} has no rows")
-    return rows, where
+    return rows, environments[0]
 
 
 def _place_words(place: Place, policy: str) -> str:
@@ -169,17 +174,13 @@ def _place_words(place: Place, policy: str) -> str:
     return f"{experiment}, {stream}, {budget}, error {noise:.0%}, {policy}"
 
 
-def planned(names: list[str], quick: bool, seeds: int | None, rollouts: Path) -> list[Case]:
+def planned(only: list[str] | None, quick: bool, seeds: int | None, rollouts: Path) -> list[Case]:
     """The cases of a run, experiment by experiment."""
-    unknown = sorted(set(names) - set(EXPERIMENTS))
-    if unknown:
-        raise typer.BadParameter(
-            f"{unknown[0]!r} is no experiment; choose from {', '.join(EXPERIMENTS)}", param_hint="--only"
-        )
+    names = known_names(only, EXPERIMENTS, "experiment")
     if not rollouts.is_file():
         raise typer.BadParameter(f"there is no file {rollouts}", param_hint="--rollouts")
-    own, levels = (seeds or QUICK["seeds"], QUICK["levels"]) if quick else (seeds, None)
-    return [case for name in dict.fromkeys(names) for case in cases_of(name, own, levels, rollouts)]
+    asked, levels = (seeds or QUICK["seeds"], QUICK["levels"]) if quick else (seeds, None)
+    return [case for name in names for case in cases_of(name, asked, levels, rollouts)]
 
 
 if __name__ == "__main__":

@@ -13,8 +13,6 @@ import numpy.typing as npt
 import clear_alloc as ca
 from benchmarks.scoring import Split, hindsight_curves
 
-__all__ = ["Batch", "Caps", "Known", "Policy"]
-
 Array = npt.NDArray[np.float64]
 
 

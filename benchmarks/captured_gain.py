@@ -49,8 +49,13 @@ class Outcome(NamedTuple):
     @property
     def gain(self) -> float:
         """Captured gain; NaN where the oracle gains next to nothing."""
-        possible = self.oracle - self.uniform
-        return (self.ours - self.uniform) / possible if possible > LEAST * self.oracle else float("nan")
+        return captured(self.ours, self.uniform, self.oracle)
+
+
+def captured(accuracy: float, uniform: float, oracle: float) -> float:
+    """Share of the oracle's gain over uniform; NaN where that is next to nothing."""
+    possible = oracle - uniform
+    return (accuracy - uniform) / possible if possible > LEAST * oracle else float("nan")
 
 
 def configurations(path: Path) -> Iterator[tuple[str, Columns]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,12 +13,11 @@ import numpy as np
 from benchmarks import paper
 from benchmarks.batch import Batch, Caps, Known
 from benchmarks.captured_gain import configurations
+from benchmarks.common.running import attempted
 from benchmarks.policies import LADDER, POLICIES, installed
 from benchmarks.rows import Row, Setting
 from benchmarks.scoring import Split, held_out_accuracy, held_out_use, split_by_parity
 from benchmarks.streams import STREAMS, rollouts_of
-
-__all__ = ["EXPERIMENTS", "Case", "Experiment", "cases_of", "run_case"]
 
 QUERIES = 500
 FEW = 100  # queries where a peer's time grows with their cube
@@ -115,7 +115,7 @@ def cases_of(name: str, seeds: int | None, levels: tuple[float, ...] | None, rol
     asked = plan.seeds if seeds is None else seeds
     for stream in streams:
         for seed in range(asked if name != "replay" else min(asked, plan.seeds)):
-            chosen = plan.levels if levels is None else tuple(own for own in plan.levels if own in levels)
+            chosen = plan.levels if levels is None else tuple(level for level in plan.levels if level in levels)
             yield Case(name, stream, seed, chosen or plan.levels, str(rollouts) if name == "replay" else None)
 
 
@@ -160,17 +160,20 @@ def disturbed(known: Known, error: float, seed: int) -> Known:
 
 def run_policy(setting: Setting, known: Known, window: np.ndarray, uncapped: float) -> Row:
     """One policy at one budget, window by window; whatever it raises becomes a row."""
-    given = setting.__dict__
-    try:
-        answers = list(answered(setting, known, window))
-    except Exception as error:  # noqa: BLE001 - a policy may raise anything, and the row says what
-        return Row(**given, uncapped=uncapped, error=f"{type(error).__name__}: {error}")
+    answers = attempted(
+        lambda: list(answered(setting, known, window)),
+        lambda error: Row(**asdict(setting), uncapped=uncapped, error=error),
+    )
+    return answers if isinstance(answers, Row) else _scored(setting, known, answers, uncapped)
+
+
+def _scored(setting: Setting, known: Known, answers: list[tuple[np.ndarray, Caps]], uncapped: float) -> Row:
     tokens = np.zeros(len(known), dtype=np.int64)
     for rows, caps in answers:
         tokens[rows] = caps.tokens
     promised, gap = (sum(getattr(caps, name) for _, caps in answers) / len(known) for name in ("promised", "gap"))
     return Row(
-        **given,
+        **asdict(setting),
         accuracy=held_out_accuracy(known.split, known.split.ids, tokens),
         granted=float(tokens.mean()),
         burned=held_out_use(known.split, known.split.ids, tokens),
@@ -195,8 +198,8 @@ def answered(setting: Setting, known: Known, window: np.ndarray) -> Iterator[tup
     """Rows and caps of each window, judged: whole, none negative and, where caps are charged, within the budget."""
     act, windows = POLICIES[setting.policy].act, np.unique(window)
     budget = setting.budget // len(windows)
-    for own in windows:
-        rows = np.flatnonzero(window == own)
+    for number in windows:
+        rows = np.flatnonzero(window == number)
         caps = act(Batch(known, rows, setting.seed), budget)
         if caps.tokens.shape != rows.shape or caps.tokens.dtype != np.int64 or (caps.tokens < 0).any():
             raise ValueError(f"caps of {caps.tokens.shape} {caps.tokens.dtype}, allowed: {rows.shape} int64, >= 0")

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["ARRIVED", "ARRIVED_BY", "BUDGETS", "REPORTED", "STREAMS", "Reported"]
-
 ARRIVED_BY = (64, 128, 256, 512, 1000, 2000, 4000, 8000)  # token
 # Share of the finally correct solutions that have arrived by then, Qwen2.5-Math-7B-Instruct.
 ARRIVED = {

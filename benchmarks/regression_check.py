@@ -10,8 +10,6 @@ import numpy as np
 from benchmarks.rows import Row
 from benchmarks.summary import Paired, Place, by_setting, mean_interval, paired
 
-__all__ = ["OURS", "Change", "Comparison", "Pooled", "compared"]
-
 OURS = "ours"  # how the names of the policies begin that must not get worse
 OFTENER = 0.05  # of a policy's batches: when so many more pass their budget, it got worse
 
@@ -78,29 +76,29 @@ class Comparison(NamedTuple):
     @property
     def missing(self) -> list[tuple[Place, str]]:
         """Settings of ours that the second file lacks."""
-        return [own for own in self.gone if own[1].startswith(OURS)]
+        return [setting for setting in self.gone if setting[1].startswith(OURS)]
 
 
 def compared(before: Iterable[Row], after: Iterable[Row]) -> Comparison:
     """Both files setting by setting, paired by seed."""
     before, after = list(before), list(after)
     old, new = by_setting(before), by_setting(after)
-    ours, theirs = ({(place, policy) for place, own in side.items() for policy in own} for side in (old, new))
-    both = [own for own in sorted(ours & theirs) if _row_of(old, own).keys() & _row_of(new, own).keys()]
-    other = [own for own in both if not _alike(_row_of(old, own), _row_of(new, own))]
-    alike = [own for own in both if own not in set(other)]
-    changes = [Change(*own, paired(_row_of(new, own), _row_of(old, own))) for own in alike]
+    ours, theirs = ({(place, name) for place, found in side.items() for name in found} for side in (old, new))
+    both = [key for key in sorted(ours & theirs) if _row_of(old, key).keys() & _row_of(new, key).keys()]
+    other = [key for key in both if not _alike(_row_of(old, key), _row_of(new, key))]
+    alike = [key for key in both if key not in set(other)]
+    changes = [Change(*key, paired(_row_of(new, key), _row_of(old, key))) for key in alike]
     groups: dict[tuple[str, str], list[tuple[dict[int, Row], dict[int, Row]]]] = {}
-    for own in alike:
-        groups.setdefault((own[0][0], own[1]), []).append((_row_of(old, own), _row_of(new, own)))
+    for key in alike:
+        groups.setdefault((key[0][0], key[1]), []).append((_row_of(old, key), _row_of(new, key)))
     pooled = [_pooled(*name, sides) for name, sides in groups.items()]
     failed = {_key(row) for row in before if row.error is not None}
     failing = [(*_key(row), str(row.error)) for row in after if row.error is not None and _key(row) not in failed]
     return Comparison(changes, pooled, sorted(ours - theirs), sorted(theirs - ours), other, failing)
 
 
-def _row_of(side: dict[Place, dict[str, dict[int, Row]]], own: tuple[Place, str]) -> dict[int, Row]:
-    return side[own[0]][own[1]]
+def _row_of(side: dict[Place, dict[str, dict[int, Row]]], key: tuple[Place, str]) -> dict[int, Row]:
+    return side[key[0]][key[1]]
 
 
 def _alike(old: dict[int, Row], new: dict[int, Row]) -> bool:

@@ -3,71 +3,27 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import time
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import closing
 from functools import lru_cache
 from hashlib import sha256
 from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
-from typing import NamedTuple
 
-import numpy as np
-from scipy.special import lambertw, ndtr
-
+from benchmarks.common.environment import environment
+from benchmarks.common.rows import read_cells, row_of, write_parquet, write_rows
 from benchmarks.experiments import EXPERIMENTS, Case, run_case
 from benchmarks.policies import installed
-from benchmarks.rows import Row, environment, read_cells, row_of, write_parquet, write_rows
+from benchmarks.rows import Row
 
-__all__ = ["SECONDS", "OtherRun", "Speed", "estimate", "forget", "run_all", "speed_of"]
-
-# One processor's seconds for a case with all its budgets, by experiment, where the probe took PROBE.
-SECONDS = {"scarcity": 5.2, "paper": 4.3, "noise": 5.0, "spending": 4.4, "peers": 0.7, "replay": 13.5}
-BURSTY = 42.0  # ten windows to a budget
-PROBE = 0.09
 SAME = ("code", "machine", "versions")  # what rows depend on; a commit of other files changes none
 
 
 class OtherRun(Exception):
     """The folder holds cases of another commit or of other files."""
-
-
-class Speed(NamedTuple):
-    """probe : this machine's seconds for a job that took PROBE where SECONDS were measured. jobs : done at once."""
-
-    probe: float
-    jobs: int
-
-
-def speed_of(jobs: int) -> Speed:
-    """Sort, and call special functions, in as many threads as there will be processes; the best of three."""
-    at_once, tried = min(jobs, os.cpu_count() or 1), []
-    numbers = np.random.default_rng(0).random(300_000)
-    with ThreadPoolExecutor(at_once) as pool:
-        for _ in range(3):
-            start = time.perf_counter()
-            list(pool.map(_probe, [numbers] * at_once))
-            tried.append(time.perf_counter() - start)
-    return Speed(min(tried), at_once)
-
-
-def _probe(numbers: np.ndarray) -> None:
-    for _ in range(2):
-        for work in (np.sort, np.log, ndtr, lambertw):  # none of them holds up the other threads
-            work(numbers)
-
-
-def estimate(cases: Iterable[Case], budgets: dict[str, int], speed: Speed) -> float:
-    """Seconds that the cases should take. budgets : how many an experiment has in its full run."""
-    each = []
-    for case in cases:
-        whole = BURSTY if case.stream == "Bursty" else SECONDS[case.experiment]
-        each.append(whole * len(case.levels) / budgets[case.experiment])
-    return max(sum(each) / speed.jobs, max(each, default=0.0)) * speed.probe / PROBE
 
 
 def run_all(cases: list[Case], out: Path, jobs: int, done: Callable[[Case], None]) -> list[Row]:
@@ -82,13 +38,13 @@ def run_all(cases: list[Case], out: Path, jobs: int, done: Callable[[Case], None
         done(case)
     with closing(_ended([case for case in cases if case not in held], jobs)) as ended:
         for case, rows, seconds in ended:
-            write_rows(_file(kept, case), rows)
+            write_rows(_file(kept, case), rows, environment())
             with (out / "times.jsonl").open("a") as stream:
                 stream.write(json.dumps({"case": case.name, "seconds": seconds}) + "\n")
             done(case)
     every = [row for case in cases for row in _rows(kept, case)]
-    write_rows(out / "rows.jsonl", every)
-    write_parquet(out / "rows.parquet", every)
+    write_rows(out / "rows.jsonl", every, environment())
+    write_parquet(out / "rows.parquet", every, environment(), Row)
     return every
 
 
@@ -131,7 +87,7 @@ def _content(path: str, _: int) -> str:
 
 def _rows(kept: Path, case: Case) -> list[Row]:
     """A case's rows at its budgets; a file may hold more."""
-    return [row for row in map(row_of, read_cells(_file(kept, case))) if row.level in case.levels]
+    return [row for cell in read_cells(_file(kept, case)) if (row := row_of(Row, cell)).level in case.levels]
 
 
 def _held(kept: Path, case: Case) -> bool:

@@ -8,8 +8,6 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import LinearConstraint, minimize
 
-__all__ = ["best_shares"]
-
 Array = npt.NDArray[np.float64]
 
 

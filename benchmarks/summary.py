@@ -10,8 +10,6 @@ from scipy.special import stdtrit
 
 from benchmarks.rows import Row
 
-__all__ = ["Paired", "by_setting", "mean_interval", "paired"]
-
 Place = tuple[str, str, float, float]  # experiment, stream, level, noise
 
 

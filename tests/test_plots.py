@@ -79,7 +79,7 @@ def test_curves_dots_and_tangents_are_the_allocation_s():
 
 def test_insolvent_curves_lie_below_the_price_line_and_are_grey():
     axes = drawn()
-    grey = [line for line in axes.get_lines() if line.get_color() == "#9A9A9A"]
+    grey = [line for line in axes.get_lines() if line.get_color() == "#9A9A9A" and line.get_linestyle() == "-"]
     assert len(grey) == 2
     for line in grey:
         tokens, values = line.get_data()
@@ -94,8 +94,8 @@ def test_a_reader_is_told_the_units_the_price_and_each_cap():
     text = labels(axes)
     row = example_queries(CURVES, RESULT)[0]
     assert text[0] == f"cap {RESULT.tokens[row]:,} tokens: query {row}"
-    assert text.count("insolvent: gets no tokens") == 1
-    assert "granted cap" in text
+    assert text.count("insolvent: not funded") == 1
+    assert "granted cap or option" in text
     assert text[-1].startswith(f"shadow price, {RESULT.price:.3g} value/token:")
 
 
@@ -106,6 +106,72 @@ def test_chosen_queries_title_and_names():
     assert axes.get_title(loc="left") == "Two"
     assert labels(axes)[0].endswith(r"tokens: _hidden \$x\$")
     assert labels(axes)[1].endswith("tokens: longlonglonglonglonglonglon...")
+
+
+KINDS = {
+    "tokens": (CURVES, {}),
+    "expected": (CURVES[N:], {"accounting": "expected"}),
+    "dollars": (CURVES, {"rate": 2e-5}),
+    "rates and calls": (CURVES, {"rate": np.linspace(1, 3, N + 4), "call": 90.0}),
+    "dollars in expectation": (CURVES[N:], {"rate": 1e-3, "call": 0.05, "accounting": "expected"}),
+    "levels": (CURVES[: N + 2], {"levels": [0, 256, 1024, 4096]}),
+    "option rates": (CURVES[N + 2 :], {"rate": [[1.0, 2.0, 0.5], [3.0]]}),
+}
+
+
+def priced(kind, share=0.4):
+    curves, terms = KINDS[kind]
+    everything = ca.allocate(curves, 2.0**40, **terms).spent
+    return curves, ca.allocate(
+        curves, round(share * everything, 3) if "dollars" in kind else int(share * everything), **terms
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_lines_through_the_dots_are_tangents_in_what_is_charged(kind):
+    curves, result = priced(kind)
+    rows = example_queries(curves, result)
+    axes = drawn(curves, result)
+    dots = axes.collections[0].get_offsets()
+    funded = rows[result.funded[rows]]
+    np.testing.assert_array_equal(dots[:, 0], result.charges[funded])
+    solid = [line for line in axes.get_lines() if line.get_linestyle() == "-"][: len(funded)]
+    marked = [line.get_xydata() for line in axes.get_lines() if line.get_linestyle() == "None"]
+    tangents = dashed(axes)[-len(funded) :]
+    slack = 1.001 * result.gap + 1e-9
+    for line, dot, tangent, row in zip(solid, dots, tangents, funded, strict=True):
+        (x0, y0), (x1, y1) = tangent.get_xydata()
+        assert (y1 - y0) / (x1 - x0) == pytest.approx(result.price, rel=1e-9)
+        surplus = dot[1] - result.price * dot[0]
+        menu = isinstance(curves[int(row)], ca.Menu)
+        choices = line.get_xydata() if "levels" not in KINDS[kind][1] and not menu else marked.pop(0)
+        assert (choices[:, 1] - result.price * choices[:, 0]).max() <= surplus + slack
+        assert np.abs(choices / dot - 1.0).max(axis=1).min() < 0.05
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_words_are_those_of_what_is_charged(kind):
+    curves, result = priced(kind)
+    axes = drawn(curves, result)
+    words = [axes.get_xlabel(), axes.get_title(loc="left"), labels(axes)[-1]]
+    money = result.unit != "token"
+    assert all(("budget unit" in text) == money for text in words)
+    assert not (money and any("token" in text for text in words))
+    assert ("expect" in words[0]) == ("expect" in words[1]) == (result.accounting == "expected")
+    if money:
+        axes = drawn(curves, result, unit="dollars")
+        words = [axes.get_xlabel(), axes.get_title(loc="left"), labels(axes)[-1]]
+        assert all("dollars" in text and "budget unit" not in text for text in words)
+
+
+def test_a_group_s_queries_have_the_price_of_their_group():
+    groups = [ca.Group("tight", budget=2000.0), ca.Group("free", guarantee=100.0)]
+    result = ca.allocate_groups(CURVES, 12_000, groups, ["tight"] * 32 + ["free"] * 32).allocation
+    axes = drawn(CURVES, result, queries=np.flatnonzero(result.funded)[[0, -1]])
+    slopes = [(y1 - y0) / (x1 - x0) for (x0, y0), (x1, y1) in (line.get_xydata() for line in dashed(axes))]
+    assert len(slopes) == 2
+    assert slopes[0] > 1.01 * slopes[1]
+    assert f"{slopes[1]:.3g} to {slopes[0]:.3g} value/token" in labels(axes)[-1]
 
 
 def test_a_baseline_without_a_price_has_no_price_line():

@@ -6,7 +6,6 @@ from importlib.util import find_spec
 from typing import NamedTuple
 
 from benchmarks.batch import Policy
-from benchmarks.policies.chosen import chosen
 from benchmarks.policies.paper_clear import clear, clear_best_width, clear_integral, clear_paper_fit
 from benchmarks.policies.peers import (
     best_value_first,
@@ -20,7 +19,7 @@ from benchmarks.policies.peers import (
     uniform,
     uniform_returned,
 )
-from benchmarks.policies.subject import knowing_its_error, oracle, ours, with_repair, with_shape
+from benchmarks.policies.subject import chosen, knowing_its_error, oracle, ours, with_repair, with_shape
 
 __all__ = ["EXPECTED", "LADDER", "POLICIES", "Named", "installed"]
 

@@ -21,16 +21,6 @@ from scipy.special import lambertw
 from benchmarks.batch import Batch, Caps
 from benchmarks.scoring import Split, held_out_accuracy
 
-__all__ = [
-    "clear",
-    "clear_best_width",
-    "clear_integral",
-    "clear_paper_fit",
-    "hump_caps",
-    "integral_caps",
-    "shared_humps",
-]
-
 STEPS = 60  # of the bisection
 WIDTHS = 17  # tried, from a tenth to ten times the middle one of the queries' own
 

@@ -12,19 +12,6 @@ from benchmarks.batch import Array, Batch, Caps
 from benchmarks.scoring import uniform_cap
 from benchmarks.slsqp import best_shares
 
-__all__ = [
-    "best_value_first",
-    "cutoff_plus_pad",
-    "greedy_marginal",
-    "price_contour",
-    "proportional",
-    "random_order",
-    "slsqp",
-    "tier_router",
-    "uniform",
-    "uniform_returned",
-]
-
 TIERS = 5
 BLOCKS = 20  # per query: how finely greedy hands out the budget
 GRID = 40  # caps per query offered to the pricing library

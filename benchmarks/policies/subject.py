@@ -8,8 +8,6 @@ import clear_alloc as ca
 from benchmarks.batch import Batch, Caps, Policy
 from benchmarks.policies.paper_clear import shared_humps
 
-__all__ = ["knowing_its_error", "oracle", "ours", "with_repair", "with_shape"]
-
 
 def ours(family: str = "lognormal", accounting: str = "reserved") -> Policy:
     """`ca.allocate` on fitted curves; expected accounting with the margin that it takes by default."""
@@ -41,6 +39,18 @@ def knowing_its_error(accounting: str = "reserved") -> Policy:
         spread = np.sqrt(curves.spread**2 + trust * error**2 + (0.0 if trust else float(predicted.var())))
         known = ca.LognormalArrival(median, spread, curves.solvability)
         return Caps.of(ca.allocate(known, budget, accounting=accounting))
+
+    return policy
+
+
+def chosen(accounting: str = "reserved") -> Policy:
+    """`ca.CrossFit`: the family, or uniform, that did best on fitting samples set aside at this budget."""
+
+    def policy(batch: Batch, budget: int) -> Caps:
+        known = batch.known
+        if (known.factor != 1.0).any():
+            raise ValueError("families are chosen on curves as they were fitted, not on lengths predicted wrongly")
+        return Caps.of(known.trial.choose(budget, queries=batch.ids, accounting=accounting).result)
 
     return policy
 

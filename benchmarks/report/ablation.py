@@ -10,8 +10,6 @@ import numpy as np
 from benchmarks.policies import LADDER
 from benchmarks.report.results import Place, Results
 
-__all__ = ["STEPS", "Climb", "climb", "climbs", "nearest"]
-
 STEPS = ("repair", "shape", "solvability", "accounting")  # each leads to the next rung of LADDER
 SHOWN = (0.1, 0.3)  # budgets: a scarce one and a middle one
 

@@ -7,19 +7,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks import paper
+from benchmarks.common.figures import dressed, legend_below, new_figure, panels
+from benchmarks.common.markdown import percent, points
 from benchmarks.report.ablation import STEPS, Climb, climbs
-from benchmarks.report.figures import COLOURS, INK, dressed, legend_below, new_figure, panels
 from benchmarks.report.gains import stream_gains
-from benchmarks.report.markdown import percent, points
 from benchmarks.report.results import Results, budget_of
+from clear_alloc.plots.drawing import COLOURS, INK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-__all__ = ["gain_groups", "gains", "ladder"]
 
 DARK = "#707070"  # a grey that white figures can be read on
 LEAST_SHOWN = -0.5  # captured gain: what is lower is told in figures at the left edge
@@ -35,12 +34,14 @@ def gain_groups(results: Results) -> dict[str, dict[str, float]]:
         "other streams": _means(scarce, lambda stream: stream not in paper.STREAMS),
         "replayed real rollouts": _means(stream_gains(results, "replay"), lambda _: True),
     }
-    return {name: own for name, own in groups.items() if own}
+    return {name: by_policy for name, by_policy in groups.items() if by_policy}
 
 
 def _means(table: dict[str, dict[str, float]], belongs: Callable[[str], bool]) -> dict[str, float]:
-    kept = {policy: [gain for name, gain in own.items() if belongs(name)] for policy, own in table.items()}
-    return {policy: float(np.mean(own)) for policy, own in kept.items() if own}
+    kept = {
+        policy: [gain for name, gain in by_stream.items() if belongs(name)] for policy, by_stream in table.items()
+    }
+    return {policy: float(np.mean(gains)) for policy, gains in kept.items() if gains}
 
 
 def gains(results: Results) -> Figure | None:
@@ -48,14 +49,14 @@ def gains(results: Results) -> Figure | None:
     groups = gain_groups(results)
     if not groups:
         return None
-    means = {policy: own for group in reversed(groups.values()) for policy, own in group.items()}
+    means = {policy: gain for group in reversed(groups.values()) for policy, gain in group.items()}
     order = sorted(means, key=lambda policy: means[policy])
     figure = new_figure(1.4 + 0.29 * len(order))
     axes = figure.subplots()
     dressed(axes)
-    for (group, own), (marker, colour) in zip(groups.items(), _MARKS, strict=False):
-        _dots(axes, [own.get(policy, np.nan) for policy in order], group, marker, colour)
-    lowest = min(min(own.values()) for own in groups.values())
+    for (group, by_policy), (marker, colour) in zip(groups.items(), _MARKS, strict=False):
+        _dots(axes, [by_policy.get(policy, np.nan) for policy in order], group, marker, colour)
+    lowest = min(min(by_policy.values()) for by_policy in groups.values())
     left = LEAST_SHOWN - EDGE if lowest < LEAST_SHOWN else min(lowest, 0.0) - 0.06
     axes.set_yticks(range(len(order)), order)
     axes.axvline(0.0, color=INK, linewidth=1.0)
@@ -67,7 +68,7 @@ def gains(results: Results) -> Figure | None:
 
 
 def _dots(axes: Axes, values: list[float], label: str, marker: str, colour: str) -> None:
-    x, nth = np.array(values), [own for own, _ in _MARKS].index(marker)
+    x, nth = np.array(values), [mark for mark, _ in _MARKS].index(marker)
     y = np.arange(len(x)) + (0.0, 0.22, -0.22)[nth]
     inside = ~(x < LEAST_SHOWN)
     axes.scatter(x[inside], y[inside], marker=marker, color=colour, s=34, label=label, zorder=3)
@@ -78,18 +79,18 @@ def _dots(axes: Axes, values: list[float], label: str, marker: str, colour: str)
 
 def ladder(results: Results) -> Figure | None:
     """Waterfalls from CLEAR to ours, expected: a panel per budget, a waterfall per paper stream."""
-    found = [own for own in climbs(results) if own.place.stream in paper.STREAMS]
+    found = [climbed for climbed in climbs(results) if climbed.place.stream in paper.STREAMS]
     if not found:
         return None
-    levels = list(dict.fromkeys(own.place.level for own in found))
+    levels = list(dict.fromkeys(climbed.place.level for climbed in found))
     figure = new_figure(0.9 + 3.0 * len(levels))
     names = [f"budget {budget_of('scarcity', level)} of the uncapped use" for level in levels]
     for axes, level in zip(panels(figure, names, 1), levels, strict=True):
-        mine = [own for own in found if own.place.level == level]
-        for place, own in enumerate(mine):
-            _waterfall(axes, own, place * (len(STEPS) + 3))
+        mine = [climbed for climbed in found if climbed.place.level == level]
+        for place, climbed in enumerate(mine):
+            _waterfall(axes, climbed, place * (len(STEPS) + 3))
         axes.set_xticks(
-            [place * (len(STEPS) + 3) + 2.5 for place in range(len(mine))], [own.place.stream for own in mine]
+            [place * (len(STEPS) + 3) + 2.5 for place in range(len(mine))], [climbed.place.stream for climbed in mine]
         )
         axes.grid(visible=False, axis="x")
         axes.margins(x=0.01)
@@ -105,14 +106,14 @@ def _waterfall(axes: Axes, climbed: Climb, left: int) -> None:
     at = climbed.start
     for place, (step, name, colour) in enumerate(zip(climbed.steps, STEPS, COLOURS, strict=False), start=1):
         axes.bar(left + place, 100.0 * step, bottom=100.0 * at, width=0.85, color=colour, label=f"+ {name}")
-        _told(axes, left + place, max(at, at + step), points(step), "over")
+        _annotate(axes, left + place, max(at, at + step), points(step), "over")
         at += step
     axes.bar(left + len(STEPS) + 1, 100.0 * climbed.end, width=0.85, **first[1])
-    _told(axes, left, climbed.start, percent(climbed.start), "within")
-    _told(axes, left + len(STEPS) + 1, climbed.end, percent(climbed.end), "within")
+    _annotate(axes, left, climbed.start, percent(climbed.start), "within")
+    _annotate(axes, left + len(STEPS) + 1, climbed.end, percent(climbed.end), "within")
 
 
-def _told(axes: Axes, x: float, share: float, text: str, where: str) -> None:
+def _annotate(axes: Axes, x: float, share: float, text: str, where: str) -> None:
     """At the top end of a bar, over it or within: neighbours of one height would write over each other."""
     up, align, colour = (2, "bottom", INK) if where == "over" else (-3, "top", "white")
     look = {"ha": "center", "va": align, "color": colour, "fontsize": 7}

@@ -7,22 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from benchmarks.common.markdown import points
 from benchmarks.report.results import EXPECTED, Place, Results
 from benchmarks.rows import Row
 from benchmarks.summary import Paired, paired
-
-__all__ = [
-    "HAIR",
-    "Meeting",
-    "Overdrawn",
-    "ahead",
-    "behind",
-    "meetings",
-    "overdrawn",
-    "overdrawn_by_stream",
-    "used",
-    "worst",
-]
 
 HAIR = 1e-9  # of the budget: what sums of floats may be off by
 
@@ -61,6 +49,12 @@ def ahead(pair: Paired) -> bool:
 def behind(pair: Paired) -> bool:
     """Significantly worse, in the same sense."""
     return pair.high < 0.0 if pair.seeds > 1 else pair.difference < 0.0
+
+
+def interval(pair: Paired) -> str:
+    """The difference in points with its 95 % interval, if it has one."""
+    middle = points(pair.difference, 2)
+    return middle if pair.seeds < 2 else f"{middle} ({points(pair.low, 2)} to {points(pair.high, 2)})"
 
 
 def worst(found: Iterable[Meeting]) -> Meeting | None:

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks import paper
-from benchmarks.report.figures import COLOURS, log_tokens, new_figure, panels
+from benchmarks.common.figures import new_figure, panels
+from benchmarks.report.looks import log_tokens
 from benchmarks.streams import MIXTURES, POOLS
 from benchmarks.streams.calibration import Calibrated, Match, match
 from benchmarks.streams.pools import arrived, solved_by
+from clear_alloc.plots.drawing import COLOURS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-__all__ = ["POOL_OF", "apart", "figure1"]
 
 # The first three pools stand for the paper's; of olympiad problems its Figure 1 says nothing.
 POOL_OF = dict(zip(paper.ARRIVED, POOLS, strict=False))

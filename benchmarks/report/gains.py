@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.captured_gain import LEAST
+from benchmarks.captured_gain import captured
 from benchmarks.policies import POLICIES
 from benchmarks.report.results import AMPLE, ORACLES, UNIFORMS, Place, Results
-
-__all__ = ["gain_at", "stream_gain", "stream_gains"]
 
 
 def gain_at(results: Results, place: Place, policy: str) -> float:
@@ -19,9 +17,7 @@ def gain_at(results: Results, place: Place, policy: str) -> float:
     seeds = sorted(set.intersection(*map(set, rows)))
     if not seeds:
         return float("nan")
-    accuracy, uniform, oracle = (float(np.mean([own[seed].accuracy for seed in seeds])) for own in rows)
-    possible = oracle - uniform
-    return (accuracy - uniform) / possible if possible > LEAST * oracle else float("nan")
+    return captured(*(float(np.mean([side[seed].accuracy for seed in seeds])) for side in rows))
 
 
 def charged_of(results: Results, place: Place, policy: str) -> str:

@@ -8,18 +8,19 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks import paper
+from benchmarks.common.markdown import ABSENT, listed, percent, points, table, times
 from benchmarks.report.compared import (
     HAIR,
     Meeting,
     ahead,
     behind,
+    interval,
     meetings,
     overdrawn,
     overdrawn_by_stream,
     used,
     worst,
 )
-from benchmarks.report.markdown import ABSENT, interval, listed, percent, points, table, times
 from benchmarks.report.results import (
     BEST,
     CLEAR,
@@ -34,23 +35,10 @@ from benchmarks.report.results import (
 )
 from benchmarks.summary import paired
 
-__all__ = [
-    "AGAINST_CLEAR",
-    "AGAINST_UNIFORM",
-    "WANTED",
-    "Verdict",
-    "bought",
-    "burned",
-    "comparison",
-    "scarce",
-    "spending",
-    "spent_on",
-]
-
 AGAINST_UNIFORM = ((BEST, UNIFORMS["reserved"]), (OURS, UNIFORMS["reserved"]), (EXPECTED, UNIFORMS["expected"]))
 AGAINST_CLEAR = tuple(
-    (BEST, rival)
-    for rival in (CLEAR, "CLEAR, hump as marginal", "CLEAR, paper's fit", "CLEAR, best width in hindsight")
+    (BEST, other)
+    for other in (CLEAR, "CLEAR, hump as marginal", "CLEAR, paper's fit", "CLEAR, best width in hindsight")
 )
 WANTED = 3.0  # times uniform, where tokens are scarce: the paper's claim
 OVERRUN = 0.05  # share of batches that `ca.allocate` lets overdraw unless told otherwise
@@ -110,7 +98,7 @@ def _named(place: Place) -> str:
 def comparison(results: Results, pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
     """Each pair over every stream and budget of two experiments, and the settings where one isn't ahead."""
     places = results.places("scarcity", "paper")
-    met = {pair: {own.place: own for own in meetings(results, places, *pair)} for pair in pairs}
+    met = {pair: {meeting.place: meeting for meeting in meetings(results, places, *pair)} for pair in pairs}
     met = {pair: found for pair, found in met.items() if found}
     lagging = [p for p in places if any(p in found and not ahead(found[p].pair) for found in met.values())]
     head = ["stream", "budget", *(f"{first} - {second}" for first, second in met)]
@@ -142,8 +130,8 @@ def _verdict(first: str, second: str, found: list[Meeting]) -> Verdict:
         first,
         second,
         len(found),
-        sum(ahead(own.pair) for own in found),
-        sum(behind(own.pair) for own in found),
+        sum(ahead(meeting.pair) for meeting in found),
+        sum(behind(meeting.pair) for meeting in found),
         lowest is not None and lowest.pair.difference < TOLERATED,
         f"{interval(lowest.pair)}, {_named(lowest.place)}" if lowest else ABSENT,
     )
@@ -151,9 +139,9 @@ def _verdict(first: str, second: str, found: list[Meeting]) -> Verdict:
 
 def _summary(verdicts: list[Verdict]) -> str:
     rows = []
-    for own in verdicts:
-        counts = (own.settings, own.ahead, own.settings - own.ahead - own.behind, own.behind)
-        rows.append([f"{own.first} against {own.second}", *map(str, counts), own.worst])
+    for verdict in verdicts:
+        counts = (verdict.settings, verdict.ahead, verdict.settings - verdict.ahead - verdict.behind, verdict.behind)
+        rows.append([f"{verdict.first} against {verdict.second}", *map(str, counts), verdict.worst])
     head = ("pair", "settings", "ahead", "level", "behind", "worst difference, points")
     return table(head, rows, prose=True) if rows else ""
 
@@ -161,7 +149,8 @@ def _summary(verdicts: list[Verdict]) -> str:
 def bought(results: Results) -> dict[str, Any]:
     """Settings in which ours, expected is ahead of its uniform, and those of them where it burned too much."""
     places = results.places("scarcity", "paper")
-    leading = [own.place for own in meetings(results, places, EXPECTED, UNIFORMS["expected"]) if ahead(own.pair)]
+    met = meetings(results, places, EXPECTED, UNIFORMS["expected"])
+    leading = [meeting.place for meeting in met if ahead(meeting.pair)]
     shares = [float(np.mean([used(row) for row in results.at(place, EXPECTED).values()])) for place in leading]
     return {"ahead": len(leading), "over": sum(share > 1.0 + HAIR for share in shares)}
 
@@ -169,7 +158,7 @@ def bought(results: Results) -> dict[str, Any]:
 def spent_on(results: Results) -> str:
     """What the experiment about spending covers, in words."""
     streams, levels = results.streams("spending"), results.levels("spending")
-    return f"{len(streams)} streams, budgets of {listed(budget_of('spending', own) for own in levels)}"
+    return f"{len(streams)} streams, budgets of {listed(budget_of('spending', level) for level in levels)}"
 
 
 def spending(results: Results) -> str:
@@ -177,10 +166,10 @@ def spending(results: Results) -> str:
     places = results.places("spending")
     rows = []
     for policy in results.policies("spending"):
-        own = [row for place in places for row in results.at(place, policy).values()]
-        shares = np.array([used(row) for row in own])
-        if len(own):
-            right = percent(float(np.mean([row.accuracy for row in own])))
+        batches = [row for place in places for row in results.at(place, policy).values()]
+        shares = np.array([used(row) for row in batches])
+        if batches:
+            right = percent(float(np.mean([row.accuracy for row in batches])))
             over = float((shares > 1.0 + HAIR).mean())
             rows.append([policy, right, percent(float(shares.mean())), percent(over)])
     head = ("policy", "accuracy, %", "burned, % of the budget", "% of batches over budget")
@@ -191,22 +180,15 @@ def burned(results: Results) -> dict[str, Any]:
     """Expected accounting and what was really burned."""
     found = overdrawn(results)
     rows = [
-        [
-            own.policy,
-            f"{own.rows:,}",
-            f"{own.over:,}",
-            percent(own.over / own.rows),
-            points(own.mean),
-            points(own.worst),
-        ]
-        for own in found
+        [kept.policy, f"{kept.rows:,}", f"{kept.over:,}", percent(kept.over / kept.rows), *map(points, kept[3:])]
+        for kept in found
     ]
     head = ("policy", "batches", "over budget", "% of batches", "by, mean, %", "by, worst, %")
-    mine = next((own for own in found if own.policy == EXPECTED), None)
+    mine = next((kept for kept in found if kept.policy == EXPECTED), None)
     return {
         "table": table(head, rows) if rows else "",
-        "over": sum(own.over for own in found),
-        "batches": sum(own.rows for own in found),
+        "over": sum(kept.over for kept in found),
+        "batches": sum(kept.rows for kept in found),
         "promised": f"{100.0 * OVERRUN:g}",
         "often": mine is not None and mine.over / mine.rows > OVERRUN,
         "share": percent(mine.over / mine.rows) if mine else "",

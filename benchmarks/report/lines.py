@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks import paper
-from benchmarks.report.figures import banded, labelled, legend_below, log_tokens, new_figure, panels, style
+from benchmarks.common.figures import labelled, legend_below, new_figure, panels
+from benchmarks.report.looks import banded, log_tokens, style
 from benchmarks.report.noise import accuracies, errors
 from benchmarks.report.results import BEST, CLEAR, EXPECTED, ORACLES, Place, Results, budget_of
 
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-__all__ = ["abandonment", "frontier", "noise"]
 
 _FRONTIER = ("uniform", CLEAR, BEST, EXPECTED, *ORACLES.values())
 _NOISE = (

@@ -9,15 +9,14 @@ import numpy as np
 
 import clear_alloc as ca
 from benchmarks.batch import Known
+from benchmarks.common.figures import dressed, new_figure
 from benchmarks.experiments import Case, drawn_for
-from benchmarks.report.figures import COLOURS, INK, dressed, new_figure
 from benchmarks.report.results import OURS, Place, Results
+from clear_alloc.plots.drawing import COLOURS, INK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-__all__ = ["LEVELS", "PER", "STREAM", "Market", "market", "market_picture"]
 
 STREAM, SEED = "Balanced", 0
 LEVELS = (0.05, 0.1, 0.3)  # of the uncapped use

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = ["NOTES"]
-
 NOTES = {
     "uniform": "one cap for everybody",
     "proportional": "caps in proportion to the query's median length",

@@ -6,8 +6,6 @@ import numpy as np
 
 from benchmarks.report.results import Place, Results
 
-__all__ = ["accuracies", "errors", "kept"]
-
 
 def errors(results: Results) -> list[float]:
     """Rising."""
@@ -26,7 +24,7 @@ def kept(results: Results, policy: str, error: float) -> float:
     """Accuracy as a share of that without error, mean over budgets; NaN where there is none to keep or no row."""
     shares = []
     for level in results.levels("noise"):
-        sure, unsure = (accuracies(results, policy, level, own) for own in (0.0, error))
+        sure, unsure = (accuracies(results, policy, level, off) for off in (0.0, error))
         if len(sure) and len(unsure) and sure.mean() > 0.0:
             shares.append(float(unsure.mean() / sure.mean()))
     return float(np.mean(shares)) if shares else float("nan")

@@ -7,14 +7,12 @@ from typing import Any
 import numpy as np
 
 from benchmarks.captured_gain import LEAST
+from benchmarks.common.markdown import ABSENT, listed, one_line, percent, points, table
 from benchmarks.report.ablation import nearest
-from benchmarks.report.compared import ahead, meetings
+from benchmarks.report.compared import Meeting, ahead, meetings
 from benchmarks.report.gains import stream_gains
-from benchmarks.report.markdown import ABSENT, listed, one_line, percent, points, table
 from benchmarks.report.noise import errors, kept
 from benchmarks.report.results import AMPLE, BEST, EXPECTED, OURS, UNIFORMS, Place, Results, budget_of
-
-__all__ = ["all_policies", "noisy", "peers", "replayed"]
 
 HELPED = 1.1  # of the accuracy without error: more is worth a remark
 _REPLAYED = ("CLEAR", "best value first", OURS, BEST, EXPECTED)  # of each configuration, where there are many
@@ -29,14 +27,14 @@ def noisy(results: Results) -> dict[str, Any]:
         for policy in results.policies("noise")
         if policy != "uniform"
     }
-    rows = [[policy, *(percent(share, 0) for share in own)] for policy, own in shares.items()]
+    rows = [[policy, *(percent(share, 0) for share in kept_of)] for policy, kept_of in shares.items()]
     found = meetings(results, results.places("noise", noise=None), OURS, UNIFORMS["reserved"])
     return {
         "table": table(("policy", *map(_error, wrong)), rows) if rows else "",
         "settings": len(found),
-        "level": _errors_by_place([own.place for own in found if not ahead(own.pair)]),
-        "budgets": listed(budget_of("noise", own) for own in results.levels("noise")),
-        "helped": listed(policy for policy, own in shares.items() if max(own) > HELPED),
+        "level": _errors_by_place([meeting.place for meeting in found if not ahead(meeting.pair)]),
+        "budgets": listed(budget_of("noise", level) for level in results.levels("noise")),
+        "helped": listed(policy for policy, kept_of in shares.items() if max(kept_of) > HELPED),
     }
 
 
@@ -48,22 +46,26 @@ def _errors_by_place(places: list[Place]) -> str:
     grouped: dict[str, list[str]] = {}
     for place in places:
         grouped.setdefault(f"{place.stream} at {budget_of('noise', place.level)}", []).append(_error(place.noise))
-    return "; ".join(f"{name}, errors of {listed(own)}" for name, own in grouped.items())
+    return "; ".join(f"{name}, errors of {listed(errors_of)}" for name, errors_of in grouped.items())
 
 
 def peers(results: Results) -> dict[str, Any]:
     """Every policy of the experiment on the same curves."""
     places, policies = results.places("peers"), results.policies("peers")
     rows = [
-        [place.stream, budget_of("peers", place.level), *(percent(results.mean(place, own)) for own in policies)]
+        [
+            place.stream,
+            budget_of("peers", place.level),
+            *(percent(results.mean(place, policy)) for policy in policies),
+        ]
         for place in places
     ]
     queries = sorted({row.queries for row in results.rows if row.experiment == "peers"})
     better = [
-        f"{policy} on {own.place.stream} at {budget_of('peers', own.place.level)} ({points(own.pair.difference)})"
+        f"{policy} on {_gap_words(meeting)}"
         for policy in _PEERS
-        for own in meetings(results, places, policy, OURS)
-        if own.pair.difference > 0.0
+        for meeting in meetings(results, places, policy, OURS)
+        if meeting.pair.difference > 0.0
     ]
     return {
         "table": table(("stream", "budget", *policies), rows) if rows else "",
@@ -81,7 +83,7 @@ def all_policies(results: Results) -> dict[str, Any]:
         return {"table": ""}
     level = nearest(levels, 0.1)
     rows = [
-        [policy, *(percent(results.mean(Place("scarcity", own, level), policy)) for own in streams)]
+        [policy, *(percent(results.mean(Place("scarcity", stream, level), policy)) for stream in streams)]
         for policy in results.policies("scarcity")
     ]
     return {"table": table(("policy", *streams), rows), "budget": budget_of("scarcity", level)}
@@ -110,11 +112,11 @@ def replayed(results: Results) -> dict[str, Any]:
 
 def _gain_table(gains: dict[str, dict[str, float]], configurations: int) -> str:
     if configurations == 1:
-        rows = [[policy, f"{gain:.2f}"] for policy, own in gains.items() for gain in own.values()]
+        rows = [[policy, f"{gain:.2f}"] for policy, by_name in gains.items() for gain in by_name.values()]
         return table(("policy", "captured gain"), rows)
     rows = []
-    for policy, own in gains.items():
-        every = np.array(list(own.values()))
+    for policy, by_name in gains.items():
+        every = np.array(list(by_name.values()))
         figures = (f"{value:.2f}" for value in (every.mean(), np.median(every), every.min(), every.max()))
         rows.append([policy, str(len(every)), *figures])
     return table(("policy", "configurations", "mean", "median", "lowest", "highest"), rows)
@@ -123,9 +125,9 @@ def _gain_table(gains: dict[str, dict[str, float]], configurations: int) -> str:
 def _below(results: Results) -> str:
     """Settings in which ours, chosen is below uniform on average over the halves."""
     found = meetings(results, results.places("replay"), BEST, UNIFORMS["reserved"])
-    lower = [own for own in found if own.pair.difference < 0.0]
-    names = (
-        f"{own.place.stream} at {budget_of('replay', own.place.level)} ({points(own.pair.difference)})"
-        for own in lower
-    )
-    return listed(names)
+    return listed(_gap_words(meeting) for meeting in found if meeting.pair.difference < 0.0)
+
+
+def _gap_words(meeting: Meeting) -> str:
+    budget = budget_of(meeting.place.experiment, meeting.place.level)
+    return f"{meeting.place.stream} at {budget} ({points(meeting.pair.difference)})"

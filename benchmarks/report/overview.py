@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from benchmarks.common.markdown import listed, one_line, table
 from benchmarks.experiments import EXPERIMENTS
 from benchmarks.main_job import ROLLOUTS
 from benchmarks.policies import POLICIES
-from benchmarks.report.markdown import listed, one_line, table
 from benchmarks.report.names import NOTES
 from benchmarks.report.results import Results
 from benchmarks.streams import STREAMS
 from benchmarks.streams.named import FITTING
-
-__all__ = ["failed", "policies", "ran"]
 
 _HEAD = ("experiment", "streams", "budgets", "seeds", "queries", "policies", "rows", "failures")
 
@@ -64,7 +62,7 @@ def policies(results: Results) -> str:
     order = [name for name in POLICIES if name in names] + [name for name in names if name not in POLICIES]
     charged = {row.policy: row.charged for row in results.rows}
     return table(
-        ("policy", "charged", "what it does"), [(own, charged[own], NOTES.get(own, "")) for own in order], left=3
+        ("policy", "charged", "what it does"), [(name, charged[name], NOTES.get(name, "")) for name in order], left=3
     )
 
 

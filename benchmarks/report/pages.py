@@ -8,26 +8,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markdown_it import MarkdownIt
 
 from benchmarks import paper
-from benchmarks.report import head_to_head as versus
-from benchmarks.report import overview
-from benchmarks.report import paper_comparison as sides
+from benchmarks.common import page as common
+from benchmarks.common.figures import png
+from benchmarks.report import head_to_head, overview, paper_comparison
 from benchmarks.report.bars import gains, ladder
 from benchmarks.report.figure1 import figure1
-from benchmarks.report.figures import png
 from benchmarks.report.lines import abandonment, frontier, noise
 from benchmarks.report.market import market, market_picture
 from benchmarks.report.other_tables import all_policies, noisy, peers, replayed
 from benchmarks.report.results import Results
 from benchmarks.streams import STREAMS
-from clear_alloc.files.atomic import replacing
 
-__all__ = ["as_html", "drawn", "markdown", "write_page", "write_report"]
-
-TEMPLATE = "results.md.j2"
+TEMPLATE = Path(__file__).with_name("results.md.j2")
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 1000px; margin: 2em auto; padding: 0 1em; }
 h1, h2 { line-height: 1.2; } h2 { margin-top: 2em; border-bottom: 1px solid #ccc; padding-bottom: 0.2em; }
@@ -44,29 +39,15 @@ def write_page(rows_path: Path, page: Path) -> list[Path]:
     """A Markdown page and, in a folder of its name beside it, its pictures. Returns what was written."""
     results = Results.read(rows_path)
     pictures = drawn(results)
-    folder = page.parent / page.stem
-    folder.mkdir(parents=True, exist_ok=True)
-    written = _kept(pictures, folder)
-    return [*written, _put(page, markdown(results, pictures, f"{page.stem}/").encode())]
+    return common.write_page(page, pictures, lambda folder: markdown(results, pictures, folder))
 
 
 def write_report(rows_path: Path, out: Path) -> list[Path]:
     """`report.html`, which needs no other file, and its pictures, in the folder `out`. Returns what was written."""
     results = Results.read(rows_path)
     pictures = drawn(results)
-    out.mkdir(parents=True, exist_ok=True)
-    page = as_html(markdown(results, pictures, ""), pictures)
-    return [*_kept(pictures, out), _put(out / "report.html", page.encode())]
-
-
-def _kept(pictures: dict[str, bytes], folder: Path) -> list[Path]:
-    return [_put(folder / f"{name}.png", picture) for name, picture in pictures.items()]
-
-
-def _put(path: Path, content: bytes) -> Path:
-    with replacing(path) as stream:
-        stream.write(content)
-    return path
+    text = as_html(markdown(results, pictures, ""), pictures)
+    return [*common.put_pictures(out, pictures), common.put(out / "report.html", text.encode())]
 
 
 def drawn(results: Results) -> dict[str, bytes]:
@@ -88,32 +69,25 @@ def drawn(results: Results) -> dict[str, bytes]:
 
 def markdown(results: Results, pictures: dict[str, bytes], folder: str) -> str:
     """The page; pictures are looked for in `folder`."""
-    words = Environment(  # noqa: S701 - Markdown; foreign text is escaped where it comes in
-        loader=FileSystemLoader(Path(__file__).parent),
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
-    text = words.get_template(TEMPLATE).render(**_sections(results), picture=_linked(pictures, folder))
-    return "\n".join(_without_double_blanks(text.splitlines())) + "\n"
+    return common.rendered(TEMPLATE, **_sections(results), picture=_linked(pictures, folder))
 
 
 def _sections(results: Results) -> dict[str, Any]:
     return {
         "ran": overview.ran(results),
         "policies": overview.policies(results),
-        "match": sides.matched(),
+        "match": paper_comparison.matched(),
         "market": market(results),
-        "scarce": versus.scarce(results),
-        "uniform": versus.comparison(results, versus.AGAINST_UNIFORM),
-        "burned": versus.burned(results),
-        "spending": versus.spending(results),
-        "spent_on": versus.spent_on(results),
-        "bought": versus.bought(results),
-        "assumed": sides.assumed(),
-        "clear": versus.comparison(results, versus.AGAINST_CLEAR),
-        "ladder": sides.ladder_section(results),
-        "reproduced": sides.reproduced(results),
+        "scarce": head_to_head.scarce(results),
+        "uniform": head_to_head.comparison(results, head_to_head.AGAINST_UNIFORM),
+        "burned": head_to_head.burned(results),
+        "spending": head_to_head.spending(results),
+        "spent_on": head_to_head.spent_on(results),
+        "bought": head_to_head.bought(results),
+        "assumed": paper_comparison.assumed(),
+        "clear": head_to_head.comparison(results, head_to_head.AGAINST_CLEAR),
+        "ladder": paper_comparison.ladder_section(results),
+        "reproduced": paper_comparison.reproduced(results),
         "noise": noisy(results),
         "peers": peers(results),
         "every": all_policies(results),
@@ -126,11 +100,6 @@ def _sections(results: Results) -> dict[str, Any]:
 def _linked(pictures: dict[str, bytes], folder: str) -> Callable[[str, str], str]:
     """A picture's link with what it shows in words, or nothing where it wasn't drawn."""
     return lambda name, words: f"![{words}]({folder}{name}.png)" if name in pictures else ""
-
-
-def _without_double_blanks(lines: list[str]) -> list[str]:
-    """What conditions leave out of the template leaves blank lines behind."""
-    return [line.rstrip() for place, line in enumerate(lines) if line.strip() or (place and lines[place - 1].strip())]
 
 
 def as_html(text: str, pictures: dict[str, bytes]) -> str:

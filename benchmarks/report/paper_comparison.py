@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks import paper
+from benchmarks.common.markdown import listed, percent, points, table, times
 from benchmarks.report.ablation import STEPS, climbs
 from benchmarks.report.figure1 import POOL_OF, apart
-from benchmarks.report.markdown import listed, percent, points, table, times
 from benchmarks.report.reproduced import (
     FAR,
     Cell,
@@ -23,37 +23,24 @@ from benchmarks.report.results import BEST, CLEAR, Results, budget_of
 from benchmarks.streams import POOLS
 from benchmarks.streams.pools import STRETCH, Process
 
-__all__ = ["assumed", "ladder_section", "matched", "reproduced"]
-
 
 def matched() -> dict[str, Any]:
     """Simulated and reported, Figure 1 and uniform."""
     found = apart()
+    apart_by = {"figure": found.arrived, "uniform": found.uniform}
     figure = [
-        [f"{name} ({pool})", *(_beside(value, gap) for value, gap in zip(paper.ARRIVED[name], row, strict=True))]
-        for (name, pool), row in zip(POOL_OF.items(), found.arrived, strict=True)
+        [f"{name} ({pool})", *map(_beside, paper.ARRIVED[name], gaps)]
+        for (name, pool), gaps in zip(POOL_OF.items(), found.arrived, strict=True)
     ]
-    uniform = [
-        [
-            name,
-            *(
-                _beside(paper.REPORTED[name, budget].uniform, gap)
-                for budget, gap in zip(paper.BUDGETS, row, strict=True)
-            ),
-        ]
-        for name, row in zip(paper.STREAMS, found.uniform, strict=True)
-    ]
+    uniform = []
+    for stream, gaps in zip(paper.STREAMS, found.uniform, strict=True):
+        reported = (paper.REPORTED[stream, budget].uniform for budget in paper.BUDGETS)
+        uniform.append([stream, *map(_beside, reported, gaps)])
     return {
         "figure": table(("pool", *(f"{tokens:,}" for tokens in paper.ARRIVED_BY)), figure),
         "uniform": table(("stream", *(f"{tokens:,}" for tokens in paper.BUDGETS)), uniform),
-        **{
-            f"{name}_worst": f"{np.abs(gaps).max():.1f}"
-            for name, gaps in zip(("figure", "uniform"), found, strict=True)
-        },
-        **{
-            f"{name}_mean": f"{np.abs(gaps).mean():.1f}"
-            for name, gaps in zip(("figure", "uniform"), found, strict=True)
-        },
+        **{f"{name}_worst": f"{np.abs(gaps).max():.1f}" for name, gaps in apart_by.items()},
+        **{f"{name}_mean": f"{np.abs(gaps).mean():.1f}" for name, gaps in apart_by.items()},
     }
 
 
@@ -99,12 +86,12 @@ def reproduced(results: Results) -> dict[str, Any]:
 
 
 def _beside_row(cell: Cell) -> list[str]:
-    told, mine = cell.reported, cell.accuracy
+    reported, mine = cell.reported, cell.accuracy
     ratio = mine[BEST] / mine["uniform"] if mine["uniform"] else np.inf
     numbers = (mine[CLEAR], mine[BEST], mine["uniform"])
     return [
         cell.stream, f"{cell.budget:,}",
-        f"{told.method:.1f}", f"{told.uniform:.1f}", times(told.ratio), f"{told.abandoned:.1f}",
+        f"{reported.method:.1f}", f"{reported.uniform:.1f}", times(reported.ratio), f"{reported.abandoned:.1f}",
         *(percent(value / 100.0) for value in numbers), times(ratio),
         *(percent(cell.abandoned[name] / 100.0) for name in (CLEAR, BEST)),
     ]  # fmt: skip
@@ -127,15 +114,10 @@ def _points(*values: float) -> list[str]:
 
 def ladder_section(results: Results) -> dict[str, Any]:
     """What each change adds, in points."""
-    rows = [
-        [
-            own.place.stream,
-            budget_of("scarcity", own.place.level),
-            percent(own.start),
-            *map(points, own.steps),
-            percent(own.end),
-        ]
-        for own in climbs(results)
-    ]
+    rows = []
+    for climbed in climbs(results):
+        budget = budget_of("scarcity", climbed.place.level)
+        steps = map(points, climbed.steps)
+        rows.append([climbed.place.stream, budget, percent(climbed.start), *steps, percent(climbed.end)])
     head = ("stream", "budget", CLEAR, *(f"+ {step}" for step in STEPS), "ours, expected")
     return {"table": table(head, rows) if rows else ""}

@@ -11,8 +11,6 @@ from benchmarks import paper
 from benchmarks.policies import LADDER
 from benchmarks.report.results import BEST, CLEAR, OURS, Place, Results
 
-__all__ = ["FAR", "Cell", "cells", "far_abandonment", "far_accuracy", "why_abandonment", "why_accuracy"]
-
 FAR = (2.0, 10.0)  # points of accuracy and of abandonment beyond which a difference is explained
 WORTH = 0.2  # of a difference: sources smaller than that aren't told
 _RUNGS = (*LADDER[: LADDER.index(OURS) + 1], BEST)

@@ -7,25 +7,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from benchmarks.common.rows import read_rows
 from benchmarks.experiments import EXPERIMENTS
 from benchmarks.policies import POLICIES
-from benchmarks.rows import Row, read_rows
+from benchmarks.rows import Row
 from benchmarks.streams import STREAMS
 from benchmarks.summary import by_setting
-
-__all__ = [
-    "AMPLE",
-    "BEST",
-    "CLEAR",
-    "EXPECTED",
-    "ORACLES",
-    "OURS",
-    "SCARCE",
-    "UNIFORMS",
-    "Place",
-    "Results",
-    "budget_of",
-]
 
 BEST, OURS, EXPECTED, CLEAR = "ours, chosen", "ours", "ours, expected", "CLEAR"
 # The yardsticks of each accounting.
@@ -59,13 +46,15 @@ class Results:
 
     @classmethod
     def read(cls, path: Path) -> Results:
-        """Those of a JSONL or Parquet file."""
-        return cls(*read_rows(path))
+        """Those of a JSONL or Parquet file, and the environment of the first."""
+        rows, environments = read_rows(path, Row)
+        return cls(rows, environments[0] if environments else {})
 
     def places(self, *experiments: str, noise: float | None = 0.0) -> list[Place]:
         """Where there is any row without an error; with noise=None, at every error of prediction."""
         places = (Place(*key) for key in self._found)
-        return [own for own in places if own.experiment in experiments and (noise is None or own.noise == noise)]
+        known = [place for place in places if place.experiment in experiments]
+        return [place for place in known if noise is None or place.noise == noise]
 
     def streams(self, experiment: str) -> list[str]:
         """In the order of `STREAMS`, then by name."""
@@ -96,8 +85,8 @@ class Results:
 
     def seeds(self, *experiments: str) -> int:
         """The largest number of seeds that any setting of these has."""
-        counts = [len(rows) for key, own in self._found.items() if key[0] in experiments for rows in own.values()]
-        return max(counts, default=0)
+        found = [policies.values() for key, policies in self._found.items() if key[0] in experiments]
+        return max((len(rows) for policies in found for rows in policies), default=0)
 
 
 def _order(row: Row) -> tuple[Any, ...]:

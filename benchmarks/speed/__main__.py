@@ -10,14 +10,16 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
+from benchmarks.common.command import app_of, known_names, rows_in, say
+from benchmarks.common.markdown import seconds_words
 from benchmarks.speed.groups import GROUPS, cases_of
-from benchmarks.speed.markdown import seconds_words, series_words
-from benchmarks.speed.rows import FILE, Row, read_rows
+from benchmarks.speed.rows import FILE, Row
 from benchmarks.speed.running import measured, run_all
 from benchmarks.speed.screen import show
 
-app = typer.Typer(add_completion=False, help=__doc__)
+app = app_of(__doc__)
 OUT = Path("out/speed")
 PAGE = Path("docs/performance.md")
 ROUNDS, LARGEST, LONGEST = 3, 100_000, 1.5  # of the small run: rounds, queries, seconds of a call
@@ -45,20 +47,19 @@ def run(
     out: Annotated[Path, typer.Option(help=f"Folder of {FILE}; other groups' rows stay in it.")] = OUT,
 ) -> None:
     """Measure, and write a row per case."""
-    unknown = sorted(set(only or ()) - set(GROUPS))
-    if unknown:
-        raise typer.BadParameter(f"{unknown[0]!r} is no group; choose from {', '.join(GROUPS)}", param_hint="--only")
-    names = [name for name in GROUPS if not only or name in only]
+    asked = known_names(only, GROUPS, "group")
+    names = [name for name in GROUPS if name in asked]
     cases, screen, done = cases_of(names, largest), Console(stderr=True), []
 
-    def told(row: Row) -> None:
+    def done_with(row: Row) -> None:
         done.append(row)
-        screen.print(_line(row, len(done), len(cases)))
+        say(screen, escape(_line(row, len(done), len(cases))))
 
-    rows = run_all(cases, repeats, out / FILE, told)
+    rows = run_all(cases, repeats, out / FILE, done_with)
     show(rows, Console())
     failed, skipped = (sum(bool(getattr(row, name)) for row in rows) for name in ("error", "skipped"))
-    screen.print(f"{len(rows)} rows, {failed} of them failures, {skipped} skipped, in {out / FILE}")
+    source = escape(str(out / FILE))
+    say(screen, f"{len(rows)} rows, {failed} of them failures, {skipped} skipped, in {source}")
 
 
 @app.command()
@@ -67,22 +68,16 @@ def report(
     page: Annotated[Path, typer.Option("-o", "--out", help="The page; its pictures in a folder beside it.")] = PAGE,
 ) -> None:
     """Write the page from the rows alone."""
-    source = folder / FILE
-    if not source.is_file():
-        raise typer.BadParameter(f"there is no file {source}; make it with: python -m benchmarks.speed run")
-    try:
-        rows, places = read_rows(source)
-    except (KeyError, ValueError, AttributeError, TypeError) as error:
-        raise typer.BadParameter(f"{source} holds no rows of a run: {type(error).__name__}: {error}") from None
+    rows, places = rows_in(folder / FILE, Row, "python -m benchmarks.speed run")
     from benchmarks.speed.report import write_page  # needs jinja2 and matplotlib, which no other command does
 
     written = write_page(rows, places, page)
-    Console().print(f"{len(written)} files; read {page}")
+    say(Console(), f"{len(written)} files; read {escape(str(page))}")
 
 
 def _line(row: Row, done: int, cases: int) -> str:
-    told = row.error or row.skipped or (seconds_words(sorted(row.ours)[len(row.ours) // 2]) if row.ours else "")
-    return f"{done}/{cases} {row.group}: {series_words(row)} {row.n:,}: {told}"
+    result = row.error or row.skipped or (seconds_words(sorted(row.ours)[len(row.ours) // 2]) if row.ours else "")
+    return f"{done}/{cases} {row.group}: {row.label} {row.n:,}: {result}"
 
 
 if __name__ == "__main__":

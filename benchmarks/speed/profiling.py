@@ -17,8 +17,6 @@ from typing import Any
 
 import clear_alloc as ca
 
-__all__ = ["Hook", "house_order", "profiled"]
-
 PACKAGE = Path(ca.__file__).parent
 
 
@@ -37,8 +35,8 @@ class Hook:
         if top is not None:
             self.seconds[top] = self.seconds.get(top, 0.0) + now - self._since
         if event == "call":
-            own = self._owner(frame.f_globals.get("__name__", ""))
-            stack.append(top if own is None else own)  # whoever is no room works for the room that called it
+            room = self._owner(frame.f_globals.get("__name__", ""))
+            stack.append(top if room is None else room)  # whoever is no room works for the room that called it
         elif event == "return" and len(stack) > 1:
             stack.pop()
         self._since = self._clock()
@@ -46,7 +44,7 @@ class Hook:
 
 def profiled(act: Callable[[], Any], calls: int = 1) -> dict[str, float]:
     """Seconds by room over so many calls, those of this thread."""
-    hook = Hook(_worst_case_slack)
+    hook = Hook(_room)
     try:
         sys.setprofile(hook)
         for _ in range(calls):
@@ -56,7 +54,7 @@ def profiled(act: Callable[[], Any], calls: int = 1) -> dict[str, float]:
     return hook.seconds
 
 
-def _worst_case_slack(module: str) -> str | None:
+def _room(module: str) -> str | None:
     package, _, rest = module.partition(".")
     return rest.partition(".")[0] or "__init__" if package == "clear_alloc" else None
 
@@ -69,9 +67,9 @@ def house_order(package: Path = PACKAGE) -> list[str]:
         if room not in ("__init__", "__main__"):
             needs.setdefault(room, set()).update(_imported(path, package.name) - {room})
     order: list[str] = []
-    while left := [room for room in needs if room not in order]:
-        free = [room for room in left if not needs[room] & set(left)]
-        order += free or left  # a cycle would be no reason to stop here: the tests of the house find it
+    while unplaced := [room for room in needs if room not in order]:
+        free = [room for room in unplaced if not needs[room] & set(unplaced)]
+        order += free or unplaced  # a cycle would be no reason to stop here: the tests of the house find it
     return order
 
 

@@ -15,8 +15,6 @@ from scipy.special import lambertw, ndtr
 from benchmarks.slsqp import best_shares
 from benchmarks.speed.workloads import Array, Columns
 
-__all__ = ["Found", "bisected", "grid_of", "lognormal_value", "mixed_integer", "sequential", "surge_value"]
-
 STEPS = 60  # of bisection: more than a float's digits
 GRID = 32  # caps per query that the integer program may choose from
 SECONDS = 20.0  # that it may take

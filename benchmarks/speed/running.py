@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from benchmarks.common.environment import timing_environment
+from benchmarks.common.markdown import significant
+from benchmarks.common.rows import read_cells, write_rows
+from benchmarks.common.running import attempted
 from benchmarks.speed.groups import GROUPS
-from benchmarks.speed.markdown import significant
-from benchmarks.speed.rows import Case, Row, told, write_rows
-
-__all__ = ["LONGEST", "measured", "run_all"]
+from benchmarks.speed.rows import Case, Row
 
 LONGEST = 60.0  # seconds of one call of a full run
 TELLING = 1_000  # queries: the times of fewer say nothing about those of more
@@ -38,10 +37,7 @@ def _row(case: Case, rounds: int, before: tuple[int, float] | None, longest: flo
         predicted = seconds * case.n / n
         if predicted > longest:
             return Row.of(case, skipped=f"skipped: predicted {significant(predicted)} s")
-    try:
-        return GROUPS[case.group].measure(case, rounds)
-    except Exception as error:  # noqa: BLE001 - anything may go wrong in a case, and the row says what
-        return Row.of(case, error=told(error))
+    return attempted(lambda: GROUPS[case.group].measure(case, rounds), lambda error: Row.of(case, error=error))
 
 
 def run_all(cases: list[Case], rounds: int, path: Path, done: Callable[[Row], None]) -> list[Row]:
@@ -51,12 +47,10 @@ def run_all(cases: list[Case], rounds: int, path: Path, done: Callable[[Row], No
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     groups = {case.group for case in cases}
-    kept: list[dict[str, Any]] = []
-    if path.exists():
-        kept = [cell for line in path.read_text().splitlines() if (cell := json.loads(line))["group"] not in groups]
+    kept = [cell for cell in read_cells(path) if cell["group"] not in groups] if path.exists() else []
     rows: list[Row] = []
     for row in measured(cases, rounds):
         rows.append(row)
-        write_rows(path, rows, kept)
+        write_rows(path, rows, timing_environment(), kept)
         done(row)
     return rows

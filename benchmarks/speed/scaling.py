@@ -10,8 +10,6 @@ import numpy as np
 from benchmarks.speed.rows import Case, Row
 from benchmarks.speed.timing import exponent, slopes
 
-__all__ = ["LARGE", "Growth", "growth", "series_of"]
-
 LARGE = 10_000  # queries: from here on, what a call costs whatever its size no longer counts
 
 
@@ -37,8 +35,8 @@ def series_of(rows: Iterable[Row]) -> dict[object, list[Row]]:
 def growth(rows: Iterable[Row]) -> list[Growth]:
     """Of each series that has two large sizes."""
     found = []
-    for own in series_of(rows).values():
-        large = [row for row in own if row.n >= LARGE]
+    for series in series_of(rows).values():
+        large = [row for row in series if row.n >= LARGE]
         if len(large) < 2:
             continue
         sizes, seconds = [row.n for row in large], [float(np.median(row.ours)) for row in large]

@@ -14,24 +14,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import clear_alloc as ca
 from benchmarks.speed.profiling import house_order, profiled
-from benchmarks.speed.workloads import budget_of, columns, curves_of
+from benchmarks.speed.rows import Case
+from benchmarks.speed.subject import WARM, work_of
 
-__all__ = ["memory", "resident", "stages"]
-
-WARM = 1_000  # queries of a call that is not counted
 STATUS = Path("/proc/self/status")
 LONG = 0.3  # seconds of calls to profile; a single longer one is enough
 
 
-def memory(family: str, terms: dict[str, Any], share: float, n: int) -> dict[str, float]:
+def memory(case: Case) -> dict[str, float]:
     """Bytes before a call with its inputs in memory and the peak after it; seconds from arrays to caps of the next.
 
     The first call has to ask the system for every page.
     """
-    _call(family, terms, share, WARM)()
-    act = _call(family, terms, share, n)
+    work_of(case, WARM).done()
+    act = work_of(case).done
     before, peak_before = resident("VmRSS"), resident("VmHWM")
     act()
     peak = resident("VmHWM")
@@ -51,10 +48,10 @@ def resident(name: str) -> float:
     return float(unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
-def stages(family: str, terms: dict[str, Any], share: float, n: int) -> dict[str, Any]:
+def stages(case: Case) -> dict[str, Any]:
     """Shares of the time by room, all rooms in the order of the house, and seconds per call with and without hook."""
-    act = _call(family, terms, share, n)
-    _call(family, terms, share, min(n, WARM))()
+    act = work_of(case).done
+    work_of(case, min(case.n, WARM)).done()
     plain = [_seconds(act)]
     while sum(plain) < LONG:
         plain.append(_seconds(act))
@@ -68,12 +65,6 @@ def stages(family: str, terms: dict[str, Any], share: float, n: int) -> dict[str
     }
 
 
-def _call(family: str, terms: dict[str, Any], share: float, n: int) -> Callable[[], ca.Allocation]:
-    given = columns(family, n)
-    budget = budget_of(family, given, share)
-    return lambda: ca.allocate(curves_of(family, given), budget, **terms)
-
-
 def _seconds(act: Callable[[], Any]) -> float:
     start = time.perf_counter()
     act()
@@ -82,5 +73,5 @@ def _seconds(act: Callable[[], Any]) -> float:
 
 if __name__ == "__main__":
     kind, family, accounting, overrun, share, n = sys.argv[1:]
-    terms = {"accounting": accounting, **({"overrun": float(overrun)} if overrun else {})}
-    print(json.dumps({"memory": memory, "stages": stages}[kind](family, terms, float(share), int(n))))
+    case = Case(kind, family, accounting, int(n), float(overrun) if overrun else None, float(share))
+    print(json.dumps({"memory": memory, "stages": stages}[kind](case)))

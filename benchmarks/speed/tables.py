@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
 
-from benchmarks.speed.markdown import seconds_words, series_words, significant, size_words
+from benchmarks.common.markdown import ABSENT, seconds_words, significant, size_words
+from benchmarks.common.tables import Table
 from benchmarks.speed.rows import Row
 from benchmarks.speed.scaling import Growth
-from benchmarks.speed.targets import Judged, peak, seconds, times
+from benchmarks.speed.targets import TargetResult, peak, seconds, times
 from benchmarks.speed.timing import Quartiles, ratios
 from benchmarks.speed.workloads import FUNDED
-
-__all__ = ["NAMES", "Table", "aims_table", "growth_table", "stage_tables", "table_of"]
 
 FAINT = 0.005  # of the time: rooms that nowhere take more are one line
 OTHERS = "others"
@@ -30,13 +28,8 @@ NAMES = {  # of what is measured beside ours
 Column = tuple[str, Callable[[Row], str]]
 
 
-class Table(NamedTuple):
-    header: Sequence[str]
-    lines: list[Sequence[str]]
-
-
 def _quartiles(found: Quartiles | None) -> str:
-    return "-" if found is None else f"{significant(found.low)} to {significant(found.high)}"
+    return ABSENT if found is None else f"{significant(found.low)} to {significant(found.high)}"
 
 
 def _faster(row: Row) -> Quartiles | None:
@@ -48,15 +41,15 @@ def _figure(name: str, shown: Callable[[float | None], str]) -> Callable[[Row], 
 
 
 def _whether(value: float | None) -> str:
-    return "-" if value is None else "yes" if value else "no"
+    return ABSENT if value is None else "yes" if value else "no"
 
 
 def _utility(value: float | None) -> str:
-    return "-" if value is None else f"{value:.6f}" if value < 10.0 else significant(value)
+    return ABSENT if value is None else f"{value:.6f}" if value < 10.0 else significant(value)
 
 
 def _gap(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1e}"
+    return ABSENT if value is None else f"{value:.1e}"
 
 
 def _middle(found: Quartiles | None) -> str:
@@ -67,7 +60,7 @@ def _queries(row: Row) -> str:
     return f"{row.n:,} (funded)" if row.share == FUNDED else f"{row.n:,}"
 
 
-CURVES: Column = ("curves", series_words)
+CURVES: Column = ("curves", lambda row: row.label)
 QUERIES: Column = ("queries", _queries)
 ROUNDS: Column = ("rounds", lambda row: str(len(row.ours)))
 OURS: Column = ("ours", lambda row: seconds_words(seconds(row)))
@@ -132,7 +125,7 @@ def stage_tables(rows: Iterable[Row]) -> list[tuple[str, Table]]:
     for row in rows:
         if row.group == "stages" and row.shares:
             kinds.setdefault(row.series, []).append(row)
-    return [(series_words(own[0]), _stages(own)) for own in kinds.values()]
+    return [(series[0].label, _stages(series)) for series in kinds.values()]
 
 
 def _stages(rows: list[Row]) -> Table:
@@ -154,23 +147,26 @@ def growth_table(found: Iterable[Growth]) -> Table:
     """A line per kind of curves."""
     lines = [
         (
-            series_words(own.case),
-            f"{own.first:,} to {own.last:,}",
-            f"{own.exponent:.2f}",
-            f"{own.low:.2f} to {own.high:.2f}",
+            line.case.label,
+            f"{line.first:,} to {line.last:,}",
+            f"{line.exponent:.2f}",
+            f"{line.low:.2f} to {line.high:.2f}",
         )
-        for own in found
+        for line in found
     ]
     return Table(("curves", "queries", "exponent", "from size to size"), list(lines))
 
 
-def aims_table(found: Iterable[Judged]) -> Table:
+def targets_table(found: Iterable[TargetResult]) -> Table:
     """What was to be reached, what was, and whether that is enough."""
     lines = []
-    for own in found:
-        aim, overrun = own.aim, "" if own.aim.overrun is None else f", overrun {own.aim.overrun:g}"
-        curves = f"{aim.family} {aim.accounting}{overrun}" if aim.family else "-"
-        limit = f"{'at least' if aim.at_least else 'at most'} {aim.shown(aim.limit)}"
-        met = own.why if own.met is None else "yes" if own.met else "**no**"
-        lines.append((aim.words, curves, limit, aim.shown(own.measured), met))
+    for result in found:
+        target, overrun = (
+            result.target,
+            "" if result.target.overrun is None else f", overrun {result.target.overrun:g}",
+        )
+        curves = f"{target.family} {target.accounting}{overrun}" if target.family else "-"
+        limit = f"{'at least' if target.at_least else 'at most'} {target.shown(target.limit)}"
+        met = result.why if result.met is None else "yes" if result.met else "**no**"
+        lines.append((target.words, curves, limit, target.shown(result.measured), met))
     return Table(("aim", "curves", "limit", "measured", "met"), list(lines))

@@ -7,15 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.speed.markdown import seconds_words, significant, size_words
+from benchmarks.common.markdown import seconds_words, significant, size_words
 from benchmarks.speed.rows import Row
 from benchmarks.speed.timing import ratios
 from benchmarks.speed.workloads import FAMILIES
 
-__all__ = ["AIMS", "Aim", "Judged", "judged", "speed_up"]
 
-
-class Aim(NamedTuple):
+class Target(NamedTuple):
     """words : what is measured. group, family, accounting, n, overrun : of the rows that tell.
 
     measure : what they say. limit : the most that it may be or, with `at_least`, the least. shown : number to words.
@@ -34,14 +32,14 @@ class Aim(NamedTuple):
 
     def tells(self, row: Row) -> bool:
         """Whether the row is one of those."""
-        own = (self.group, self.family, self.accounting, self.n, self.overrun)
-        return own == (row.group, row.family, row.accounting, row.n, row.overrun)
+        wanted = (self.group, self.family, self.accounting, self.n, self.overrun)
+        return wanted == (row.group, row.family, row.accounting, row.n, row.overrun)
 
 
-class Judged(NamedTuple):
+class TargetResult(NamedTuple):
     """measured : the worst of what the rows say. None where none says anything; `met` is None too, and `why` set."""
 
-    aim: Aim
+    target: Target
     measured: float | None
     met: bool | None
     why: str = ""
@@ -74,37 +72,37 @@ def peak(row: Row) -> float | None:
 
 
 SURGE, LOGNORMAL, MILLION = "shifted_surge", "lognormal", 1_000_000
-AIMS = (
-    Aim("10^6 queries, time over np.sort", "sort", SURGE, "reserved", MILLION, ratio, 2.0, times),
-    Aim("10^6 queries, time over np.sort", "sort", LOGNORMAL, "expected", MILLION, ratio, 3.0, times, 0.5),
-    Aim(
+TARGETS = (
+    Target("10^6 queries, time over np.sort", "sort", SURGE, "reserved", MILLION, ratio, 2.0, times),
+    Target("10^6 queries, time over np.sort", "sort", LOGNORMAL, "expected", MILLION, ratio, 3.0, times, 0.5),
+    Target(
         "10^6 queries, times faster than 60-step bisection",
         "bisection", SURGE, "reserved", MILLION, speed_up, 60.0, times, at_least=True,
     ),
     *(
-        Aim("10^7 queries, peak memory", "memory", own, "reserved", 10 * MILLION, peak, 1.5e9, size_words)
-        for own in (SURGE, LOGNORMAL)
+        Target("10^7 queries, peak memory", "memory", family, "reserved", 10 * MILLION, peak, 1.5e9, size_words)
+        for family in (SURGE, LOGNORMAL)
     ),
     *(
-        Aim("10^7 queries, time over that of 10^6", "memory", own, "reserved", 10 * MILLION, ratio, 11.0, times)
-        for own in (SURGE, LOGNORMAL)
+        Target("10^7 queries, time over that of 10^6", "memory", family, "reserved", 10 * MILLION, ratio, 11.0, times)
+        for family in (SURGE, LOGNORMAL)
     ),
-    *(Aim("64 queries, time", "sort", own, "reserved", 64, seconds, 1e-3, seconds_words) for own in FAMILIES),
-    *(Aim("1 query, time", "sort", own, "reserved", 1, seconds, 2e-4, seconds_words) for own in FAMILIES),
-    Aim("import, time over that of numpy, scipy.special and pydantic", "import", "", "", 0, ratio, 1.5, times),
+    *(Target("64 queries, time", "sort", name, "reserved", 64, seconds, 1e-3, seconds_words) for name in FAMILIES),
+    *(Target("1 query, time", "sort", name, "reserved", 1, seconds, 2e-4, seconds_words) for name in FAMILIES),
+    Target("import, time over that of numpy, scipy.special and pydantic", "import", "", "", 0, ratio, 1.5, times),
 )  # fmt: skip
 
 
-def judged(rows: Sequence[Row], aims: Iterable[Aim] = AIMS) -> list[Judged]:
-    """Each aim by the rows that tell of it: the worst counts, and what failed or was skipped meets nothing."""
-    return [_judged(aim, [row for row in rows if aim.tells(row)]) for aim in aims]
+def checked_targets(rows: Sequence[Row], targets: Iterable[Target] = TARGETS) -> list[TargetResult]:
+    """Each target by the rows that tell of it: the worst counts, and what failed or was skipped meets nothing."""
+    return [_checked(target, [row for row in rows if target.tells(row)]) for target in targets]
 
 
-def _judged(aim: Aim, rows: list[Row]) -> Judged:
+def _checked(target: Target, rows: list[Row]) -> TargetResult:
     if failed := [row for row in rows if row.error or row.skipped]:
-        return Judged(aim, None, None, "failed" if failed[0].error else "skipped")
-    known = [value for row in rows if (value := aim.measure(row)) is not None]
+        return TargetResult(target, None, None, "failed" if failed[0].error else "skipped")
+    known = [value for row in rows if (value := target.measure(row)) is not None]
     if not known:
-        return Judged(aim, None, None, "not measured")
-    worst = min(known) if aim.at_least else max(known)
-    return Judged(aim, worst, worst >= aim.limit if aim.at_least else worst <= aim.limit)
+        return TargetResult(target, None, None, "not measured")
+    worst = min(known) if target.at_least else max(known)
+    return TargetResult(target, worst, worst >= target.limit if target.at_least else worst <= target.limit)

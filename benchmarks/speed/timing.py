@@ -9,8 +9,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["Quartiles", "Timed", "exponent", "in_turn", "ratios", "seconds_of", "slopes"]
-
 ROUND = 0.005  # seconds: what ends sooner is called again, or the clock and cold caches would be timed
 PATIENCE = 60.0  # seconds for all rounds of a case
 LEAST = 3  # rounds, however long they take, unless fewer are asked for

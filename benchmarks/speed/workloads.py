@@ -9,8 +9,6 @@ import numpy.typing as npt
 
 import clear_alloc as ca
 
-__all__ = ["FAMILIES", "FUNDED", "RANGES", "SEED", "SHARE", "Array", "Columns", "budget_of", "columns", "curves_of"]
-
 Array = npt.NDArray[np.float64]
 Columns = tuple[Array, ...]
 

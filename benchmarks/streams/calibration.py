@@ -21,8 +21,6 @@ from scipy.special import expit, logit, softmax
 from benchmarks import paper
 from benchmarks.streams.pools import Pool, arrived, solved_by
 
-__all__ = ["Calibrated", "Match", "calibrated", "match"]
-
 Array = npt.NDArray[np.float64]
 
 POOLS = ("easy", "medium", "hard", "olympiad")
@@ -73,7 +71,7 @@ def calibrated() -> Calibrated:
     found = least_squares(_misses, start, args=(shapes,)).x
     shapes.append(_olympiad(found))
     right = [round(float(value), 2) for value in expit(found[:4])]
-    pools = [Shape.pool(*own) for own in zip(shapes, right, SOLVABLE, LOST, strict=True)]
+    pools = [Shape.pool(*numbers) for numbers in zip(shapes, right, SOLVABLE, LOST, strict=True)]
     shares = {name: _rounded(row) for name, row in zip(paper.STREAMS, _shares(found), strict=True)}
     return Calibrated(dict(zip(POOLS, pools, strict=True)), shares)
 

@@ -16,8 +16,6 @@ from benchmarks import paper
 from benchmarks.scoring import Split
 from benchmarks.streams.pools import LIMIT, Memoryless, Pool, Process, Queries, completions, drawn
 
-__all__ = ["MIXTURES", "POOLS", "STREAMS", "Arrivals", "Stream", "rollouts_of"]
-
 # As `python -m benchmarks calibrate` prints them; a test calibrates again and compares.
 POOLS = {
     "easy": Pool(330.0, 0.116, 0.8, 0.97, terse=0.038, detour=0.03, lost=0.02),
@@ -71,7 +69,7 @@ def rollouts_of(arrivals: Arrivals, rng: np.random.Generator) -> Split:
 def mixed(rng: np.random.Generator, n: int, shares: tuple[float, ...]) -> Queries:
     """Queries of the four pools in random order."""
     pool = rng.choice(len(shares), size=n, p=shares)
-    parts = [drawn(own, int((pool == place).sum()), rng) for place, own in enumerate(POOLS.values())]
+    parts = [drawn(pool_of, int((pool == place).sum()), rng) for place, pool_of in enumerate(POOLS.values())]
     at = np.argsort(np.argsort(pool, kind="stable"), kind="stable")
     columns = (np.concatenate(column)[at] for column in zip(*(part[:-1] for part in parts), strict=True))
     return Queries(*columns, Process())

@@ -24,8 +24,6 @@ import numpy.typing as npt
 from scipy.optimize import brentq
 from scipy.special import expit
 
-__all__ = ["LIMIT", "Memoryless", "Pool", "Process", "Queries", "arrived", "completions", "drawn", "solved_by"]
-
 LIMIT = 8192  # token, max_tokens of the simulated engine
 LONG = 2000  # token: a detour takes at least so many
 TERSE = 1.0 / 3.0  # of the length

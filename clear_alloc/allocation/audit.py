@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from clear_alloc.columns.constant import exact_total
 from clear_alloc.curves import Array
 from clear_alloc.errors import AuditFailed
 from clear_alloc.market.market import Market
@@ -20,6 +21,7 @@ from clear_alloc.support.types import Bool
 __all__ = ["PRICED", "audit"]
 
 PRICED = ("allocate", "allocate_groups", "exact")  # policies whose allocation a price explains
+UNPRICED = ("uniform", "proportional", "cutoff_plus_pad")
 UTILITY_RTOL = 1e-9  # of the upper bound: what rounding may do to a sum of utilities
 _JUST_BELOW = 1.0 - 2.0**-38  # of the price: past the low end of its bracket
 _SMALLEST = 2.0**-1060  # value/token; grid points near the smallest floats are this far apart
@@ -76,12 +78,14 @@ def _audit_budget(said: Promised, problem: Problem, solution: Solution) -> None:
     given = problem.budget if np.isfinite(problem.budget) else said.spent
     _promise("the budget is the one that was given", said.budget == given, f"{said.budget} against {given}")
     if market.plain and unit == 1.0:
-        total: float = int(said.tokens.sum())
-        kept, spent = total <= said.budget, total == said.spent
+        total: float = exact_total(said.tokens)
+        kept, spent = total <= said.budget, float(total) == said.spent
     else:
         total = float(said.charges.sum())
         kept = said.spent + said.margin <= said.budget * (1.0 + _DEMAND_RTOL)
         spent = abs(total - said.spent) <= _DEMAND_RTOL * said.spent
+    if not np.isfinite(problem.budget):  # nothing was scarce: what was charged stands for the budget
+        kept = said.spent == said.budget
     _promise(f"what is charged is at most {said.budget:,.15g}", kept, f"it is {said.spent:,.15g}")
     _promise("spent is the sum of the charges", spent, f"{said.spent:,.15g} against {total:,.15g}")
     z_score = 0.0 if said.status is Status.PRICED else problem.z_score
@@ -126,29 +130,37 @@ def _audit_bound(said: Promised, bound: DualBound, pool: float) -> None:
 
 
 def _audit_price(said: Promised, problem: Problem, bound: DualBound, pool: float) -> None:
-    market, pool = problem.market, pool
-    if bound.own_prices is not None:
-        return
+    market = problem.market
+    nested = bound.own_prices is not None
+    _promise("the policy is one that is known", said.policy in (*PRICED, *UNPRICED), f"it is {said.policy!r}")
+    right = nested == (said.policy == "allocate_groups")
+    _promise("the policy is that of the certificate", right, f"it is {said.policy!r}")
+    if said.policy in UNPRICED:
+        _promise(f"{said.policy} knows no price", bool(np.isnan(said.price)), f"it is {said.price}")
+    else:
+        _promise("the price is finite and not negative", 0.0 <= said.price < np.inf, f"it is {said.price}")
     if said.status is Status.PRICED:
+        _promise("only a given price has no budget", not np.isfinite(problem.pool), "a budget was given")
         best, value = market.surplus(said.price * problem.unit), said.utility - said.price * said.spent
         kept = abs(best - value) <= UTILITY_RTOL * max(abs(said.utility), abs(best))
         _promise("every query takes what is worth the price", kept, f"{value} of {best} is gained")
         return
-    slack = market.total_demand(0.0) <= pool
+    slack = bound.price <= 0.0 if nested else market.total_demand(0.0) <= pool
     status = Status.EMPTY if not len(said.tokens) else Status.SLACK if slack else Status.CLEARED
     _promise("the status says how the price was found", said.status is status, f"{said.status}, not {status}")
-    if said.policy not in PRICED:
-        _promise(f"{said.policy} knows no price", bool(np.isnan(said.price)), f"it is {said.price}")
-        return
-    price = said.price * problem.unit
-    demand = market.total_demand(price * (1.0 + _SAME)) if said.price >= 0 else np.inf
-    _promise(
-        "demand at the price fits the budget",
-        demand <= pool * (1.0 + _DEMAND_RTOL),
-        f"{demand:,.15g} budget units against {pool:,.15g}",
-    )
-    below = market.total_demand(max(price * _JUST_BELOW - _SMALLEST, 0.0))
-    least = said.price == 0 if slack else below >= pool * (1.0 - _DEMAND_RTOL)
+    if nested:
+        same = abs(said.price - bound.price / problem.unit) <= UTILITY_RTOL * said.price
+        _promise("the price is that of the whole", same, f"{said.price} against {bound.price / problem.unit}")
+    elif said.policy in PRICED:
+        _audit_clearing(said.price, market, problem.unit, pool, slack)
+
+
+def _audit_clearing(price: float, market: Market, unit: float, pool: float, slack: bool) -> None:
+    demand = market.total_demand(price * unit * (1.0 + _SAME))
+    fits = demand <= pool * (1.0 + _DEMAND_RTOL)
+    _promise("demand at the price fits the budget", fits, f"{demand:,.15g} budget units against {pool:,.15g}")
+    below = market.total_demand(max(price * unit * _JUST_BELOW - _SMALLEST, 0.0))
+    least = price == 0 if slack else below >= pool * (1.0 - _DEMAND_RTOL)
     _promise("no lower price fits the budget", least, f"{below:,.15g} budget units are wanted just below it")
 
 

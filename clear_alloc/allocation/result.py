@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,9 @@ import numpy.typing as npt
 from clear_alloc.allocation.arrow_export import arrow_table
 from clear_alloc.allocation.audit import PRICED, audit
 from clear_alloc.allocation.reasons import Reason, reasons_of
+from clear_alloc.columns.constant import exact_total
 from clear_alloc.curves import Accounting, Array
-from clear_alloc.market.problem import Problem
+from clear_alloc.market.problem import MONEY_RTOL, Problem
 from clear_alloc.solver.chance.margin import deviation_of, margin_of
 from clear_alloc.solver.dual import DualBound
 from clear_alloc.solver.pricing.clearing import Clearing, Status
@@ -31,7 +33,8 @@ class Allocation:
     Attributes
     ----------
     tokens : int64, shape (n,)
-        The cap of each query, token. For a menu, the cost of an option, rounded up.
+        The cap of each query, token. For a menu, the cost of an option, rounded up; a mean length, and no cap,
+        where `capped` is False.
     funded : bool, shape (n,)
         Queries that get tokens or, for menus, an option; the others are insolvent and get their fallback, if any.
     price : float
@@ -73,6 +76,11 @@ class Allocation:
         return len(self.tokens)
 
     @property
+    def parts(self) -> tuple[Problem, Solution, DualBound]:
+        """What the result was made of, for audits."""
+        return self._problem, self._solution, self._bound
+
+    @property
     def ids(self) -> tuple[Any, ...] | None:
         """The caller's names of the queries, in order, or None. A column is listed at the first call. O(n)."""
         names = self._problem.names
@@ -92,6 +100,13 @@ class Allocation:
     def charges(self) -> Array:
         """What each query is charged, shape (n,), budget units. O(n)."""
         return self._problem.unit * charge_per_query(self._problem.market, self._solution)
+
+    @property
+    def capped(self) -> Bool:
+        """Whether `tokens` is a cap to send to an engine, (n,): not where an option costs its mean length. O(n)."""
+        choice = np.full(len(self), -1) if self.choice is None else self.choice
+        capped: Bool = self._problem.market.curves.capped | (choice < 0)
+        return capped
 
     @property
     def reasons(self) -> list[Reason]:
@@ -124,6 +139,7 @@ class Allocation:
             "funded": self.funded.tolist(),
             "reasons": [reason.name.lower() for reason in self.reasons],
             "choice": None if self.choice is None else self.choice.tolist(),
+            "capped": self.capped.tolist(),
         }
 
     def _about(self) -> dict[str, Any]:
@@ -158,7 +174,7 @@ class Allocation:
         return arrow_table(self._problem.names, said, about)
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        """The same by the Arrow PyCapsule protocol."""
+        """A stream of the table of `to_arrow`, by the Arrow PyCapsule protocol."""
         return self.to_arrow().__arrow_c_stream__(requested_schema)
 
     @property
@@ -166,22 +182,27 @@ class Allocation:
         """What the budget is counted in: `token`, or `unit` of `rate` and `call`."""
         return "token" if self._problem.market.tariff.counted_in == "tokens" else "unit"
 
+    @property
+    def _uncapped_words(self) -> str:
+        count = len(self) - int(self.capped.sum())
+        return f"; {count:,} of the tokens are mean lengths, not caps" if count else ""
+
     def __repr__(self) -> str:
         unit = self.unit
         return (
             f"<Allocation ({self.policy}): {int(self.funded.sum()):,} of {len(self):,} queries funded, "
             f"{self.spent:,.15g} of {self.budget:,.15g} {unit}s, price {self.price:.4g}/{unit}, "
-            f"utility {self.utility:.6g}, gap {self.gap:.2g}>"
+            f"utility {self.utility:.6g}, gap {self.gap:.2g}{self._uncapped_words}>"
         )
 
 
 def allocation_of(
     problem: Problem, policy: str, solution: Solution, clearing: Clearing, bound: DualBound
 ) -> Allocation:
-    """The public result of a grant, in the caller's order of queries. O(n)."""
+    """The public result of a solution, in the caller's order of queries. O(n)."""
     market, unit = problem.market, problem.unit
     tokens = market.decided(lambda demand, column: demand.tokens(column), solution.decisions).astype(np.int64)
-    spent = float(int(tokens.sum())) if market.plain else total_charge(market, solution)
+    spent = float(exact_total(tokens) if market.plain else total_charge(market, solution))
     held = problem.z_score > 0.0 and np.isfinite(problem.pool)
     margin = margin_of(market, solution, problem.z_score) if held else 0.0
     deviation = deviation_of(market, solution) if market.tariff.accounting == "expected" else 0.0
@@ -192,7 +213,7 @@ def allocation_of(
         utility=solution.utility,
         upper_bound=max(bound.value, solution.utility),  # rounding must not put a bound below what was reached
         budget=problem.budget if np.isfinite(problem.budget) else spent * unit,
-        spent=spent * unit,
+        spent=_in_budget_units(spent, unit, problem.budget),
         deviation=deviation * unit,
         margin=margin * unit,
         status=clearing.status,
@@ -202,3 +223,9 @@ def allocation_of(
         _solution=solution,
         _bound=bound,
     )
+
+
+def _in_budget_units(spent: float, unit: float, budget: float) -> float:
+    """What was charged, as decimals multiply, and never a rounding beyond the budget."""
+    charged = spent if unit == 1.0 else float(Decimal(repr(spent)) * Decimal(repr(unit)))
+    return budget if budget < charged <= budget * (1.0 + 2.0 * MONEY_RTOL) else charged

@@ -12,7 +12,8 @@ import typer
 from clear_alloc.cli.reading import read, skipped_dict, skipped_text
 from clear_alloc.cli.reports import check_reports, judgement_for, write_reports
 from clear_alloc.cli.show import progress, show_json, show_text, working
-from clear_alloc.cli.tables import more_text, show_allocation, show_frontier, show_groups, unit_of
+from clear_alloc.cli.streams import print_out
+from clear_alloc.cli.tables import more_text, show_allocation, show_frontier, show_groups
 from clear_alloc.cli.terms import (
     Budget,
     Call,
@@ -27,10 +28,20 @@ from clear_alloc.cli.terms import (
     Rate,
     Start,
     check_pool,
+    check_whole,
     terms_of,
+    unit_of,
 )
 from clear_alloc.errors import InvalidArgument
-from clear_alloc.files import CurveFile, read_curves, read_groups, write_caps, write_columns, write_curves
+from clear_alloc.files import (
+    CurveFile,
+    check_output,
+    read_curves,
+    read_groups,
+    write_caps,
+    write_columns,
+    write_curves,
+)
 from clear_alloc.fit import FAMILIES, fit
 from clear_alloc.groups import GroupedAllocation, allocate_groups
 from clear_alloc.importers import IMPORTERS
@@ -70,7 +81,7 @@ def _top(
     ] = False,
 ) -> None:
     if context.invoked_subcommand is None:
-        show_text(context.get_help())
+        print_out(f"{context.get_help()}\n")
 
 
 @app.command("fit")
@@ -100,6 +111,9 @@ def fit_command(
 ) -> None:
     """Turn recorded completions into one curve per query."""
     reports = check_reports(report or [])
+    check_output("--output", output, rollouts=rollouts, scores=scores)
+    for path in reports:
+        check_output("--report", path, output=output, rollouts=rollouts, scores=scores)
     with working("reading rollouts"):
         data = read(rollouts, importer, column or [], option or [], scores, skip_bad_rows)
     with working("fitting curves"):
@@ -135,10 +149,13 @@ def allocate_command(
 ) -> None:
     """Give every query its cap under one budget, or at one price."""
     check_pool(budget, price, start, groups)
+    if output is not None:
+        check_output("--output", output, curves=curves, groups=groups)
     with working("reading curves"):
         file = read_curves(curves)
     limits = {"min_tokens": min_tokens, "max_tokens": max_tokens, "fallback": fallback}
     terms = terms_of(file, accounting, overrun, levels, rate=rate, call=call, **limits)
+    check_whole(terms, {"--budget": budget})
     grouped = None
     if groups is not None:
         grouped = _grouped(file, budget, groups, terms)
@@ -162,6 +179,8 @@ def _grouped(file: CurveFile, budget: Any, groups: Path, terms: dict[str, Any]) 
     if file.group is None and file.ids:
         remedy = "add the column, or leave --groups out"
         raise InvalidArgument("--groups", str(groups), "curves whose rows have the column group", remedy)
+    for group in listed:
+        check_whole(terms, {f"the budget of group {group.name!r} in {groups}": group.budget})
     with working("allocating"):
         return allocate_groups(file.curves, budget, listed, file.group or (), **terms)
 
@@ -188,10 +207,13 @@ def frontier_command(
 ) -> None:
     """Show what budgets buy, from scarce to the one that saturates every query."""
     chosen = None if budgets is None else _numbers(budgets)
+    if output is not None:
+        check_output("--output", output, curves=curves)
     with working("reading curves"):
         file = read_curves(curves)
     limits = {"min_tokens": min_tokens, "max_tokens": max_tokens, "fallback": fallback}
     terms = terms_of(file, accounting, overrun, levels, rate=rate, call=call, **limits)
+    check_whole(terms, {"--budget": budget, **{f"--budgets[{k}]": b for k, b in enumerate(chosen or ())}})
     more = None if budget is None else frontier(file.curves, [budget, _MORE * budget], **terms)
     swept = frontier(file.curves, chosen, points=points, track=partial(progress, what="allocating"), **terms)
     if output is not None:

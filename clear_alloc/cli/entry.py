@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
-from clear_alloc.errors import AuditFailed, ClearAllocError, PriceNotConverged
+from clear_alloc.cli.streams import open_streams, print_out, silence_stdout
+from clear_alloc.errors import AuditFailed, ClearAllocError, PriceNotConverged, printable
 from clear_alloc.support.optional import optional
 
 __all__ = ["BAD_INPUT", "INTERNAL", "INTERRUPTED", "OK", "main"]
 
 OK, INTERNAL, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+_LONGEST = 2000  # letters of a sentence on stderr
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,12 +24,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     arguments : words of the command line without the program's name; those of the process by default.
     """
+    open_streams()
     try:
         code = _run(sys.argv[1:] if arguments is None else list(arguments))
-        sys.stdout.flush()
+        print_out("")  # what typer wrote is flushed here
     except BrokenPipeError:
-        # Python flushes stdout once more on its way out, and would complain of the closed pipe there.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        silence_stdout()
         return INTERNAL
     except (AuditFailed, PriceNotConverged) as error:
         return _say(str(error), INTERNAL)
@@ -70,5 +72,6 @@ def _file_sentence(error: OSError) -> str:
 
 
 def _say(sentence: str, code: int) -> int:
-    print(f"clear-alloc: {' '.join(sentence.split())}", file=sys.stderr)  # noqa: T201
+    with suppress(BrokenPipeError):
+        print(f"clear-alloc: {printable(' '.join(sentence.split()), _LONGEST)}", file=sys.stderr)  # noqa: T201
     return code

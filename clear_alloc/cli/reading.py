@@ -56,7 +56,7 @@ def skipped_dict(table: RolloutTable) -> dict[str, Any]:
 
 
 def skipped_text(table: RolloutTable) -> str:
-    """The same as lines of text; each starts on a new line, none if nothing was skipped."""
+    """The count and the first skipped rows as lines of text; empty if nothing was skipped."""
     if not table.skipped:
         return ""
     lines = [f"skipped {len(table.skipped):,} bad rows:", *(f"  {row}" for row in table.skipped[:SHOWN])]

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from clear_alloc.allocation.reasons import Reason
 from clear_alloc.allocation.result import Allocation
@@ -14,15 +13,10 @@ from clear_alloc.groups import GroupReport
 from clear_alloc.policies.frontier import Frontier
 from clear_alloc.solver.pricing.clearing import Status
 
-__all__ = ["more_text", "show_allocation", "show_frontier", "show_groups", "unit_of"]
+__all__ = ["more_text", "show_allocation", "show_frontier", "show_groups"]
 
 _MANY = {"token": "tokens", "unit": "budget units"}
 _PER = {"token": "value/token", "unit": "value/budget unit"}
-
-
-def unit_of(terms: Mapping[str, Any]) -> str:
-    """`token`, or `unit` where the terms give tokens a price; as `Allocation.unit`."""
-    return "token" if terms["rate"] is None and terms["call"] is None else "unit"
 
 
 def show_allocation(result: Allocation, output: Path | None) -> None:
@@ -47,6 +41,9 @@ def show_allocation(result: Allocation, output: Path | None) -> None:
     for reason in Reason:
         if reason is not Reason.FUNDED and counts[reason]:
             show_text(f"{counts[reason]:,} not funded, {_words(reason.name)}: {reason.value}")
+    lengths = len(result) - int(result.capped.sum())
+    if lengths:
+        show_text(f"{lengths:,} of the tokens are mean lengths of options, not caps: run these without max_tokens")
     show_text(f"caps written to {output}" if output else "caps not written: name a file with -o, or use --json")
 
 

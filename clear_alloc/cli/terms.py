@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,7 +27,9 @@ __all__ = [
     "Rate",
     "Start",
     "check_pool",
+    "check_whole",
     "terms_of",
+    "unit_of",
 ]
 
 Budget = Annotated[
@@ -92,6 +96,22 @@ def check_pool(budget: float | None, price: float | None, start: float | None, g
     for option, value in (("--price", price), ("--start", start)):
         if groups is not None and value is not None:
             raise InvalidArgument(option, value, "absent beside --groups", f"leave {option} or --groups out")
+
+
+def check_whole(terms: Mapping[str, Any], amounts: Mapping[str, float | None]) -> None:
+    """Refuse parts of a token: a budget of 4.5 is money whose rate was forgotten, or a slip.
+
+    amounts : budgets by option, None where absent.
+    """
+    for option, amount in amounts.items():
+        if unit_of(terms) == "token" and amount is not None and isfinite(amount) and not amount.is_integer():
+            remedy = "give whole tokens or, where the budget is money, the price of a token with --rate"
+            raise InvalidArgument(option, amount, "a whole number of tokens without --rate and --call", remedy)
+
+
+def unit_of(terms: Mapping[str, Any]) -> str:
+    """`token`, or `unit` where the terms give tokens a price; as `Allocation.unit`."""
+    return "token" if terms["rate"] is None and terms["call"] is None else "unit"
 
 
 def _levels(text: str | None) -> set[int | tuple[int, int | None]] | None:

@@ -11,16 +11,16 @@ import numpy as np
 import numpy.typing as npt
 
 from clear_alloc.errors import InvalidArgument
+from clear_alloc.support.types import Array
 
-__all__ = ["format_of", "numbers"]
-
-Array = npt.NDArray[np.float64]
+__all__ = ["NUMERIC", "format_of", "numbers"]
 
 _DTYPES = {
     b"c": "i1", b"s": "i2", b"i": "i4", b"l": "i8", b"C": "u1", b"S": "u2", b"I": "u4", b"L": "u8",
     b"e": "f2", b"f": "f4", b"g": "f8",
 }  # fmt: skip
 _BOOLEAN, _NULLS = b"b", b"n"
+NUMERIC = frozenset(kind.decode() for kind in (*_DTYPES, _BOOLEAN, _NULLS))  # what `numbers` reads
 _LENDERS = ("__arrow_c_array__", "__arrow_c_stream__")
 
 _Release = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
@@ -55,11 +55,12 @@ class _Stream(ctypes.Structure):
     )  # fmt: skip
 
 
-def numbers(argument: str, values: object) -> Array | None:
+def numbers(argument: str, values: object, null: float | None = None) -> Array | None:
     """A copy of an Arrow column, float64 (n,), as numpy would round it; booleans are 0 and 1. None: it is not Arrow.
 
-    Raises InvalidArgument for a null, by its row, and for a column of anything but integers, floats or booleans:
-    decimals, dictionaries, text, dates, lists and tables. ValueError if a stream breaks off. O(n), no object per row.
+    null : what nulls are read as; where it is None, InvalidArgument names the row of the first.
+    Raises InvalidArgument too for a column of anything but integers, floats or booleans: decimals, dictionaries,
+    text, dates, lists and tables. ValueError if a stream breaks off. O(n), no object per row.
     """
     if not _is_arrow(values):
         return None
@@ -68,7 +69,7 @@ def numbers(argument: str, values: object) -> Array | None:
         _check_type(argument, values, schema)
         start = 0
         for chunk in chunks:
-            parts.append(_numbers_of(argument, schema.format, chunk, start))
+            parts.append(_numbers_of(argument, schema.format, chunk, start, null))
             start += chunk.length
         return parts[0] if len(parts) == 1 else np.concatenate([*parts, np.empty(0)])
     return None
@@ -134,20 +135,26 @@ def _get(stream: _Stream, ask: Any, answer: ctypes.Structure) -> None:
         raise ValueError(f"the Arrow stream broke off: {told.decode(errors='replace')}")
 
 
-def _numbers_of(argument: str, kind: bytes, chunk: _Chunk, start: int) -> Array:
+def _numbers_of(argument: str, kind: bytes, chunk: _Chunk, start: int, null: float | None) -> Array:
     n, offset = chunk.length, chunk.offset
     if n == 0:
         return np.empty(0)
-    if kind == _NULLS:
-        raise _null(argument, start)
-    if chunk.null_count and chunk.buffers[0]:  # a count of -1 means that nobody has counted
+    valid = np.zeros(n, dtype=np.uint8) if kind == _NULLS else None
+    if valid is None and chunk.null_count and chunk.buffers[0]:  # a count of -1 means that nobody has counted
         valid = _bits(chunk.buffers[0], offset, n)
-        if not valid.all():
-            raise _null(argument, start + int(np.argmin(valid)))
-    if kind == _BOOLEAN:
-        return _bits(chunk.buffers[1], offset, n).astype(np.float64)
-    dtype = np.dtype(_DTYPES[kind])
-    return _memory(chunk.buffers[1] or 0, (offset + n) * dtype.itemsize).view(dtype)[offset:].astype(np.float64)
+    if null is None and valid is not None and not valid.all():
+        raise _null(argument, start + int(np.argmin(valid)))
+    if kind == _NULLS:
+        values: Array = np.zeros(n)
+    elif kind == _BOOLEAN:
+        values = _bits(chunk.buffers[1], offset, n).astype(np.float64)
+    else:
+        dtype = np.dtype(_DTYPES[kind])
+        memory = _memory(chunk.buffers[1] or 0, (offset + n) * dtype.itemsize)
+        values = memory.view(dtype)[offset:].astype(np.float64)
+    if valid is not None and null is not None:
+        values[valid == 0] = null
+    return values
 
 
 def _null(argument: str, row: int) -> InvalidArgument:

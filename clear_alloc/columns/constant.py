@@ -10,7 +10,15 @@ import numpy.typing as npt
 
 from clear_alloc.support.types import Array, Index
 
-__all__ = ["any_nonzero", "broadcast_column", "is_repeated", "of_repeated", "take_columns", "take_rows"]
+__all__ = [
+    "any_nonzero",
+    "broadcast_column",
+    "exact_total",
+    "is_repeated",
+    "of_repeated",
+    "take_columns",
+    "take_rows",
+]
 
 
 def broadcast_column(array: npt.NDArray[Any], n: int) -> npt.NDArray[Any]:
@@ -32,6 +40,14 @@ def is_repeated(array: npt.NDArray[Any]) -> bool:
 def any_nonzero(array: npt.NDArray[Any]) -> bool:
     """Whether any entry differs from 0; of a repeated column at once."""
     return bool((array[:1] if is_repeated(array) else array).any())
+
+
+def exact_total(tokens: npt.NDArray[Any]) -> int:
+    """The sum of whole numbers of at most 2**53, which neither floats nor int64 hold for all of them. O(n)."""
+    if len(tokens) <= 1_024:
+        return int(tokens.astype(np.int64, copy=False).sum())
+    whole = tokens.astype(np.int64, copy=False)
+    return (int((whole >> 32).sum()) << 32) + int((whole & 0xFFFFFFFF).sum())
 
 
 def take_columns(rows: Index | slice, *columns: Array) -> list[Array]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from clear_alloc.columns.arrow import format_of
 from clear_alloc.errors import InvalidArgument
 from clear_alloc.support.parallel import cached_property
 
-__all__ = ["QueryIds", "read_ids"]
+__all__ = ["QueryIds", "listed", "numbered", "read_ids", "repeated_row"]
 
 _ARROW = frozenset({"c", "s", "i", "l", "C", "S", "I", "L", "u", "U", "vu"})  # integers and text
 
@@ -34,7 +34,7 @@ class QueryIds:
     @cached_property
     def listed(self) -> tuple[Any, ...]:
         """The names as Python objects, n of them; made at the first call and remembered. O(n)."""
-        return self.column if isinstance(self.column, tuple) else tuple(_listed(self.column))
+        return self.column if isinstance(self.column, tuple) else tuple(listed(self.column))
 
     @property
     def unique(self) -> bool:
@@ -63,12 +63,43 @@ def read_ids(ids: Iterable[Any] | None, n: int) -> QueryIds | None:
         raise InvalidArgument("ids", f"of length {len(names)}", f"length {n}", "pass one id per query")
     try:
         if not names.unique:
-            _refuse_twice(names)
+            row, first = repeated_row(names.listed) or (0, 0)
+            remedy = f"it is row {first}'s id already; rename one"
+            raise InvalidArgument("ids", names.listed[row], "unique ids", remedy, row)
     except TypeError:
         row = next(row for row, name in enumerate(names.listed) if not _is_hashable(name))
         allowed, name = "strings, integers or other hashable names", names.listed[row]
         raise InvalidArgument("ids", name, allowed, "convert the id", row) from None
     return names
+
+
+def numbered(argument: str, values: Iterable[Any]) -> tuple[list[str] | list[int], npt.NDArray[np.intp]]:
+    """The distinct names of a column in order of first appearance, and the number of each row's name.
+
+    Raises InvalidArgument with the row of a null, and of a name of another kind than the first. O(n).
+    """
+    names = list(listed(values))
+    usual: Any = str if names and isinstance(names[0], str) else (int, np.integer)
+    if not all(issubclass(kind, usual) and kind is not bool for kind in set(map(type, names))):
+        row = next(row for row, name in enumerate(names) if not isinstance(name, usual) or isinstance(name, bool))
+        allowed = "a string or an integer, one kind for all rows, never null"
+        raise InvalidArgument(argument, names[row], allowed, "name the query of every rollout", row)
+    number: dict[Any, int] = {}
+    codes = np.fromiter((number.setdefault(name, len(number)) for name in names), dtype=np.intp, count=len(names))
+    return list(map(str, number)) if usual is str else list(map(int, number)), codes
+
+
+def repeated_row(names: Iterable[Hashable]) -> tuple[int, int] | None:
+    """The first row whose name stands in an earlier row, and that row; None where each stands once. O(n).
+
+    >>> repeated_row(["a", "b", "a"])
+    (2, 0)
+    """
+    first: dict[Hashable, int] = {}
+    for row, name in enumerate(names):
+        if first.setdefault(name, row) != row:
+            return row, first[name]
+    return None
 
 
 def _differ(array: npt.NDArray[Any]) -> bool:
@@ -95,12 +126,13 @@ def _column(ids: Iterable[Any]) -> Any:
     if format_of(ids) in _ARROW and hasattr(ids, "unique"):
         copied = getattr(ids, "copy", getattr(ids, "clone", None))  # columns of pyarrow never change
         return copied() if copied else ids
-    return tuple(_listed(ids))
+    return tuple(listed(ids))
 
 
-def _listed(column: Iterable[Any]) -> Iterable[Any]:
+def listed(column: Iterable[Any]) -> Iterable[Any]:
     """The entries as Python objects: pyarrow's own iterator gives scalars of its own."""
-    method = next((own for name in ("to_pylist", "tolist", "to_list") if (own := getattr(column, name, None))), None)
+    methods = (getattr(column, name, None) for name in ("to_pylist", "tolist", "to_list"))
+    method = next(filter(None, methods), None)
     entries: Iterable[Any] = method() if method else column
     return entries
 
@@ -111,11 +143,3 @@ def _is_hashable(name: object) -> bool:
     except TypeError:
         return False
     return True
-
-
-def _refuse_twice(names: QueryIds) -> None:
-    seen: dict[Any, int] = {}
-    for row, name in enumerate(names.listed):
-        first = seen.setdefault(name, row)
-        if first != row:
-            raise InvalidArgument("ids", name, "unique ids", f"it is row {first}'s id already; rename one", row)

@@ -1,17 +1,19 @@
-"""Numeric columns of shape (n,): read, checked and broadcast once, when curves are built."""
+"""Columns of numbers, shape (n,): read, checked and brought to one length once, when curves are built."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from clear_alloc.columns.arrow import numbers
+from clear_alloc.columns.arrow import NUMERIC, format_of, numbers
 from clear_alloc.columns.constant import broadcast_column
+from clear_alloc.columns.ids import listed
 from clear_alloc.errors import InvalidArgument
-from clear_alloc.support.types import Array
+from clear_alloc.support.types import Array, Bool
 
 __all__ = [
     "MAX_TOKENS",
@@ -20,11 +22,16 @@ __all__ = [
     "as_given",
     "at_least",
     "broadcast",
+    "check",
     "column",
+    "is_null",
+    "numbers_or_nan",
     "positive",
     "probability",
+    "real_number",
     "resolvable",
     "scalar",
+    "within",
 ]
 
 MAX_TOKENS = 2.0**53  # float64 counts whole tokens exactly up to here
@@ -70,27 +77,63 @@ def _converted(argument: str, raw: npt.NDArray[Any]) -> Array:
     return raw.astype(np.float64)
 
 
-def _number(argument: str, row: int, value: object) -> float:
-    # Strings are refused even when they look like numbers: a guess here would hide a broken column.
-    if isinstance(value, (str, bytes, complex)) or value is None:
-        raise InvalidArgument(argument, value, "a number", "convert the column before passing it", row)
+def real_number(value: object) -> float | None:
+    """The number as a float, booleans as 0 and 1; None for anything else: text, complex numbers, dates, arrays.
+
+    Text is none even where it looks like a number: a guess here would hide a broken column.
+    """
+    value = value.item() if isinstance(value, (np.generic, np.ndarray)) and value.ndim == 0 else value
+    if isinstance(value, (str, bytes, bytearray, complex, np.ndarray)) or value is None:
+        return None
     try:
         return float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError) as error:
-        raise InvalidArgument(argument, value, "a number", "convert the column before passing it", row) from error
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _number(argument: str, row: int, value: object) -> float:
+    number = real_number(value)
+    if number is None:
+        raise InvalidArgument(argument, value, "a number", "convert the column before passing it", row)
+    return number
+
+
+def numbers_or_nan(argument: str, values: Iterable[Any]) -> Array:
+    """A flat column of numbers as float64 of shape (n,), nan for nulls.
+
+    Raises InvalidArgument for anything else, by its row. O(n); no object per row for arrays of
+    numbers, and for columns of Arrow, polars or pandas.
+    """
+    if format_of(values) in NUMERIC:
+        lent = numbers(argument, values, null=math.nan)
+        if lent is not None:
+            return lent
+    raw = np.asarray(values) if hasattr(values, "dtype") else None
+    if raw is not None and raw.dtype.kind in "biuf":
+        return raw.astype(np.float64)
+    entries = (
+        math.nan if is_null(value) else _number(argument, row, value) for row, value in enumerate(listed(values))
+    )
+    return np.fromiter(entries, dtype=np.float64)
+
+
+def is_null(value: object) -> bool:
+    """Whether a cell is empty: None, nan, or what pandas writes for either."""
+    try:
+        return value is None or bool(value != value)
+    except (TypeError, ValueError):  # pandas' NA has no truth; an array has several
+        return not hasattr(value, "__len__")
 
 
 def scalar(argument: str, value: object, allowed: str, remedy: str) -> float:
     """One number as a float, whatever its size; InvalidArgument for anything else, text and booleans included."""
-    if isinstance(value, (bool, str, bytes)) or value is None:
+    number = None if isinstance(value, (bool, np.bool_)) else real_number(value)
+    if number is None:
         raise InvalidArgument(argument, value, allowed, remedy)
-    try:
-        return float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError) as error:
-        raise InvalidArgument(argument, value, allowed, remedy) from error
+    return number
 
 
-def check(argument: str, array: Array, good: npt.NDArray[np.bool_], allowed: str, remedy: str) -> None:
+def check(argument: str, array: Array, good: Bool, allowed: str, remedy: str) -> None:
     """Raise `InvalidArgument` for the first row where `good` is false."""
     if not good.all():
         row = int(np.argmin(good))

@@ -1,6 +1,6 @@
 """Reasoning-utility curves: the value of a query's answer against the tokens that it may use."""
 
-from clear_alloc.columns.validate import MAX_TOKENS, Array
+from clear_alloc.columns.validate import MAX_TOKENS
 from clear_alloc.curves.base import (
     CEILING_SHORTFALL,
     Accounting,
@@ -19,6 +19,7 @@ from clear_alloc.curves.mixed import FAMILIES, CurveRecord, Mixed, concatenate, 
 from clear_alloc.curves.residual import Residual
 from clear_alloc.curves.shifted_surge import ShiftedSurge
 from clear_alloc.curves.tangent import steepest_chord
+from clear_alloc.support.types import Array
 
 __all__ = [
     "CEILING_SHORTFALL",

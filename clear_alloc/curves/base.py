@@ -10,13 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from clear_alloc.columns.constant import take_columns
-from clear_alloc.columns.validate import Array, at_least, broadcast
+from clear_alloc.columns.validate import at_least, broadcast
 from clear_alloc.errors import InvalidArgument, NotSupported
+from clear_alloc.support.parallel import cached_property
+from clear_alloc.support.types import Array, Index
 
 __all__ = ["CEILING_SHORTFALL", "Accounting", "Curves", "Rows", "Smooth", "checked_accounting", "checked_price"]
 
 Accounting = Literal["reserved", "expected"]
-Rows = npt.NDArray[np.intp] | slice
+Rows = Index | slice
 
 CEILING_SHORTFALL = 1e-9  # of the top: curves that never reach it are taken as flat from here on
 
@@ -89,6 +91,11 @@ class Curves(ABC):
 
     @abstractmethod
     def _after(self, spent: Array) -> Curves: ...
+
+    @property
+    def capped(self) -> npt.NDArray[np.bool_]:
+        """Whether the tokens of a query are a cap that can be sent to an engine, (n,); see `Menu.capped`."""
+        return np.ones(len(self), dtype=np.bool_)
 
     @abstractmethod
     def to_records(self) -> list[dict[str, Any]]:
@@ -182,8 +189,16 @@ class Smooth(Curves):
     def concave_from(self) -> Array:
         """Cap (token) from which the curve is concave."""
 
+    @abstractmethod
+    def answer_survival(self, tokens: npt.ArrayLike) -> Array:
+        """Share of the right answers that arrive after `tokens`, accurate where it is small. O(n)."""
+
     def expected_cost(self, tokens: npt.ArrayLike) -> Array:  # noqa: ARG002
         """Mean of what a completion burns under a cap, token. O(n)."""
+        raise self._knows_no_lengths()
+
+    def expected_square(self, tokens: npt.ArrayLike) -> Array:  # noqa: ARG002
+        """Mean of min(length, cap)^2, token^2. O(n)."""
         raise self._knows_no_lengths()
 
     def deviation(self, tokens: npt.ArrayLike) -> Array:  # noqa: ARG002
@@ -223,10 +238,25 @@ class Smooth(Curves):
     def break_even(self) -> Array:
         """Cap (token) at which value per token is highest: the tangent from the origin."""
 
-    @property
-    @abstractmethod
+    @cached_property
     def top(self) -> Array:
-        """Utility of an unlimited cap, value."""
+        """Utility of an unlimited cap, value: weight times the last parameter, a chance."""
+        chance: Array = getattr(self, self.parameters[-1])
+        return self.weight * chance
+
+    @property
+    def _reservation(self) -> Array:
+        """U(break_even)/break_even; the slope at 0 where the curve is concave from its start."""
+        raise NotImplementedError
+
+    @property
+    def _reservation_per_run(self) -> Array:
+        """U(cap)/E min(length, cap) where that is highest."""
+        raise self._knows_no_lengths()
+
+    def reservation_price(self, accounting: Accounting = "reserved") -> Array:
+        """Lowest price (value/token) at which the query demands nothing. O(n)."""
+        return self._reservation_per_run if checked_accounting(accounting) == "expected" else self._reservation
 
     @abstractmethod
     def marginal(self, tokens: npt.ArrayLike) -> Array:

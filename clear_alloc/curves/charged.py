@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from clear_alloc.columns.constant import take_rows
-from clear_alloc.columns.validate import Array
 from clear_alloc.curves.base import Accounting, Rows, Smooth
+from clear_alloc.support.types import Array, Bool
 
 __all__ = ["Charged"]
 
@@ -33,7 +32,7 @@ class Charged(NamedTuple):
         return self.accounting == "reserved" and self.rate is None and self.call is None
 
     def take(self, rows: Rows) -> Charged:
-        """The same for some of the queries."""
+        """The queries at the given row numbers, in that order, or of a slice. O(rows)."""
         if self.plain:
             return Charged(self.curves.take(rows))
         rate, call = (None if column is None else take_rows(column, rows) for column in (self.rate, self.call))
@@ -86,7 +85,7 @@ class Charged(NamedTuple):
         """Caps near those worth most per budget unit, where the family has a table of them."""
         return self.curves.likely_run if self.accounting == "expected" and self.call is None else None
 
-    def starts_with_a_call(self, floor: Array) -> npt.NDArray[np.bool_]:
+    def starts_with_a_call(self, floor: Array) -> Bool:
         """Queries whose first token costs a call."""
         return np.zeros(len(floor), dtype=bool) if self.call is None else (self.call > 0) & (floor == 0)
 

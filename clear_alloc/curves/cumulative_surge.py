@@ -7,10 +7,12 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from clear_alloc.columns.validate import MAX_TOKENS, Array, at_least, positive, probability, resolvable
-from clear_alloc.curves.residual import Arrival, central_third
+from clear_alloc.columns.validate import MAX_TOKENS
+from clear_alloc.curves.arrival import central_third
+from clear_alloc.curves.location_scale import LocationScale
 from clear_alloc.curves.special.lambert_w import w_minus_one
 from clear_alloc.support.parallel import cached_property
+from clear_alloc.support.types import Array
 
 __all__ = ["CumulativeSurge"]
 
@@ -30,7 +32,7 @@ def relative_break_even(ratio: Array) -> Array:
     return y
 
 
-class CumulativeSurge(Arrival):
+class CumulativeSurge(LocationScale):
     """U(b) = weight solvability (1 - (1 + x/s) exp(-x/s)) with x = b - threshold >= 0, else 0.
 
     Parameters are scalars or arrays of shape (n,).
@@ -46,9 +48,8 @@ class CumulativeSurge(Arrival):
     family: ClassVar[str] = "cumulative_surge"
     parameters: ClassVar[tuple[str, ...]] = ("threshold", "width", "solvability")
     knows_lengths = True
+    full_at = _CEILING
 
-    threshold: Array
-    width: Array
     solvability: Array
 
     def __init__(
@@ -58,18 +59,7 @@ class CumulativeSurge(Arrival):
         solvability: npt.ArrayLike,
         weight: npt.ArrayLike = 1.0,
     ):
-        columns = {
-            "threshold": at_least("threshold", threshold, 0.0, "tokens"),
-            "width": positive("width", width),
-            "solvability": probability("solvability", solvability),
-        }
-        resolvable(columns["width"], columns["threshold"])
-        self._store(columns, weight)
-
-    @cached_property
-    def top(self) -> Array:
-        """Utility of an unlimited cap, value."""
-        return self.weight * self.solvability
+        self._check_and_store(threshold, width, solvability, weight)
 
     @cached_property
     def concave_from(self) -> Array:
@@ -77,54 +67,30 @@ class CumulativeSurge(Arrival):
         return np.minimum(self.threshold + self.width, MAX_TOKENS)
 
     @cached_property
-    def ceiling(self) -> Array:
-        """Cap at which all but CEILING_SHORTFALL of the answers have arrived, token."""
-        return np.minimum(self.threshold + _CEILING * self.width, MAX_TOKENS)
-
-    @cached_property
     def _relative_break_even(self) -> Array:
         return np.minimum(relative_break_even(self.threshold / self.width), _CEILING)
-
-    @cached_property
-    def break_even(self) -> Array:
-        """Cap with the highest value per token."""
-        return np.minimum(self.threshold + self.width * self._relative_break_even, MAX_TOKENS)
-
-    @property
-    def emergence(self) -> Array:
-        """The threshold, token."""
-        return self.threshold
 
     @cached_property
     def _reservation(self) -> Array:
         return self.top * _arrived(self._relative_break_even) / self.break_even
 
-    def utility(self, tokens: npt.ArrayLike) -> Array:
-        """Value of a cap. O(n)."""
-        y = np.maximum((np.asarray(tokens, dtype=np.float64) - self.threshold) / self.width, 0.0)
-        return self.top * _arrived(y)
+    def _shape(self, factor: Array, y: Array) -> Array:
+        return factor * _arrived(y)
 
-    def answer_survival(self, tokens: npt.ArrayLike) -> Array:
-        """Share of the right answers that arrive after `tokens`. O(n)."""
-        y = np.maximum((np.asarray(tokens, dtype=np.float64) - self.threshold) / self.width, 0.0)
+    def _shape_slope(self, factor: Array, y: Array) -> Array:
+        np.maximum(y, 0.0, out=y)
+        return factor * y * np.exp(-y)
+
+    def _shape_survival(self, y: Array) -> Array:
         share: Array = (1.0 + y) * np.exp(-y)
         return share
 
-    def marginal(self, tokens: npt.ArrayLike) -> Array:
-        """Slope at a cap, value/token. O(n)."""
-        y = np.maximum((np.asarray(tokens, dtype=np.float64) - self.threshold) / self.width, 0.0)
-        return self.top / self.width * y * np.exp(-y)
-
-    def inverse_marginal(self, price: npt.ArrayLike) -> Array:
-        """Threshold - s W_{-1}(-price s/top), token. O(n)."""
-        # U'(x) = (top/s) y exp(-y) = price on the falling side of the density, y >= 1.
+    def _shape_inverse(self, price: Array) -> Array:
+        # y exp(-y) = price s/top on the falling side of the density, y >= 1: y = -W_{-1}(-price s/top).
         with np.errstate(divide="ignore", invalid="ignore"):
-            log_k = np.log(np.asarray(price, dtype=np.float64)) + self._log_scale
+            log_k = np.log(price) + self._log_scale
         log_k[np.isnan(log_k)] = np.inf  # a worthless curve at a price of 0
-        y = w_minus_one(log_k)
-        y *= self.width
-        y += self.threshold
-        return y
+        return w_minus_one(log_k)
 
     @cached_property
     def _log_scale(self) -> Array:
@@ -135,15 +101,14 @@ class CumulativeSurge(Arrival):
     def expected_cost(self, tokens: npt.ArrayLike) -> Array:
         """E min(length, cap): the cap up to the threshold, then threshold + s (2 - (2 + y) exp(-y)), token. O(n)."""
         caps = np.asarray(tokens, dtype=np.float64)
-        y = np.maximum((caps - self.threshold) / self.width, 0.0)
+        y = self._relative(caps)
         beyond = self.width * (2.0 * -np.expm1(-y) - y * np.exp(-np.minimum(y, 700.0)))
         burned: Array = np.minimum(np.minimum(caps, self.threshold) + beyond, caps)
         return burned
 
     def deviation(self, tokens: npt.ArrayLike) -> Array:
         """Standard deviation of min(length, cap), token; of the time beyond the threshold alone. O(n)."""
-        y = np.maximum((np.asarray(tokens, dtype=np.float64) - self.threshold) / self.width, 0.0)
-        y = np.minimum(y, 700.0)
+        y = np.minimum(self._relative(tokens), 700.0)
         mean = -2.0 * np.expm1(-y) - y * np.exp(-y)
         square = -6.0 * np.expm1(-y) - (6.0 * y + 2.0 * y * y) * np.exp(-y)
         spread: Array = self.width * np.sqrt(np.maximum(square - mean * mean, 0.0))
@@ -151,8 +116,7 @@ class CumulativeSurge(Arrival):
 
     def third_moment(self, tokens: npt.ArrayLike) -> Array:
         """Third central moment of min(length, cap), token^3. O(n)."""
-        y = np.maximum((np.asarray(tokens, dtype=np.float64) - self.threshold) / self.width, 0.0)
-        y = np.minimum(y, 700.0)
+        y = np.minimum(self._relative(tokens), 700.0)
         e, lost = np.exp(-y), -np.expm1(-y)
         square = 6.0 * lost - (6.0 * y + 2.0 * y * y) * e
         cube = 24.0 * lost - (24.0 * y + 12.0 * y * y + 3.0 * y**3) * e
@@ -164,7 +128,7 @@ class CumulativeSurge(Arrival):
 
     def hazard_value(self, tokens: npt.ArrayLike) -> Array:
         """(top/s) y/(1 + y), value/token: it rises with the cap, so a query is best run to its end or not at all."""
-        y = np.maximum((np.asarray(tokens, dtype=np.float64) - self.threshold) / self.width, 0.0)
+        y = self._relative(tokens)
         worth: Array = self.top / self.width * y / (1.0 + y)
         return worth
 

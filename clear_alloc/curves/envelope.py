@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from clear_alloc.columns.validate import Array
+from clear_alloc.support.types import Array, Index
 
 __all__ = ["Steps", "envelope"]
 
@@ -15,8 +14,8 @@ __all__ = ["Steps", "envelope"]
 class Steps(NamedTuple):
     """The edges of every query's envelope, as flat columns of shape (edges,); slopes fall along each query."""
 
-    owner: npt.NDArray[np.intp]
-    option: npt.NDArray[np.intp]
+    owner: Index
+    option: Index
     cost: Array
     gain: Array
 

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import log_ndtr, ndtr
 
-from clear_alloc.columns.validate import MAX_TOKENS, Array, check, column, positive, probability
+from clear_alloc.columns.validate import MAX_TOKENS, check, column, positive, probability
+from clear_alloc.curves.arrival import Arrival, central_third
 from clear_alloc.curves.charged import Charged
-from clear_alloc.curves.residual import Arrival, central_third
 from clear_alloc.curves.special.normal_hazard import (
     FAR,
     OfSpread,
@@ -21,6 +21,7 @@ from clear_alloc.curves.special.normal_hazard import (
 )
 from clear_alloc.curves.tangent import steepest_chord
 from clear_alloc.support.parallel import cached_property
+from clear_alloc.support.types import Array
 
 __all__ = ["LognormalArrival"]
 
@@ -48,9 +49,10 @@ def _tangent_near(z: Array, spread: Array) -> Array:
     # Newton on log(phi/Phi), which is concave and falls everywhere; phi(z)/Phi(z) is the hazard at -z.
     rows = np.arange(len(z))
     for _ in range(40):  # one or two, from the table
-        ratio, own = inverse_mills(-z[rows]), z[rows]
-        step = (np.log(ratio) - np.log(spread[rows])) / (ratio + own)
-        z[rows] = own + step
+        before = z[rows]
+        ratio = inverse_mills(-before)
+        step = (np.log(ratio) - np.log(spread[rows])) / (ratio + before)
+        z[rows] = before + step
         rows = rows[np.abs(step) > 1e-6]
         if not len(rows):
             break
@@ -104,11 +106,6 @@ class LognormalArrival(Arrival):
             "solvability": probability("solvability", solvability),
         }
         self._store(columns, weight)
-
-    @cached_property
-    def top(self) -> Array:
-        """Utility of an unlimited cap, value."""
-        return self.weight * self.solvability
 
     @cached_property
     def concave_from(self) -> Array:

@@ -8,15 +8,18 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from clear_alloc.columns.validate import MIN_SCALE, Array, as_given, at_least, check
+from clear_alloc.columns.validate import MIN_SCALE, as_given, at_least, check
 from clear_alloc.curves.base import Accounting, Curves, Rows, checked_accounting, checked_price
 from clear_alloc.curves.envelope import Steps, envelope
 from clear_alloc.errors import InvalidArgument
 from clear_alloc.support.parallel import cached_property
+from clear_alloc.support.types import Array, Bool, Index
 
 __all__ = ["Menu"]
 
 RaggedLike = Sequence[npt.ArrayLike] | npt.NDArray[Any]
+
+_CERTAIN = 1e-6  # deviation per token of cost that may be rounding
 
 
 class Menu(Curves):
@@ -54,9 +57,9 @@ class Menu(Curves):
         there = np.arange(k) < lengths[:, None]
 
         def padded(argument: str, lists: RaggedLike, fill: float) -> Array:
-            own_lengths, flat = _flatten(argument, lists)
-            if not np.array_equal(lengths, own_lengths):
-                _refuse_lengths(argument, lengths, own_lengths)
+            found, flat = _flatten(argument, lists)
+            if not np.array_equal(lengths, found):
+                _refuse_lengths(argument, lengths, found)
             columns = np.full((n, k), fill)
             columns[there] = flat
             return columns
@@ -131,9 +134,22 @@ class Menu(Curves):
         """Unweighted values as given, one array per query."""
         return self._as_given(self._sorted_values)
 
+    @property
+    def capped(self) -> npt.NDArray[np.bool_]:
+        """Whether costs are caps, (n,): not where an option costs its mean length, as in a menu of uncapped levels.
+
+        Sent as max_tokens, a mean length would cut about half of the answers. What burns its whole cap never varies.
+        """
+        if self.sorted_deviation is None:
+            return super().capped
+        there = np.isfinite(self.sorted_costs)
+        mean = (self.sorted_burned == self.sorted_costs) & (self.sorted_deviation > _CERTAIN * self.sorted_costs)
+        capped: npt.NDArray[np.bool_] = ~(mean & there).any(axis=1)
+        return capped
+
     def _as_given(self, columns: Array) -> list[Array]:
         there = np.isfinite(self.sorted_costs)
-        # `after` leaves options out, so that the places of the others count and not their numbers.
+        # `after` leaves options out, so that the order of the others counts and not their numbers.
         rows = zip(columns, self.order, there, strict=True)
         return [row[mask][np.argsort(order[mask])] for row, order, mask in rows]
 
@@ -167,8 +183,8 @@ class Menu(Curves):
         worth = np.where(self.sorted_costs <= caps[..., None], self.sorted_values, -np.inf)
         best = worth.argmax(axis=-1)
         bought = np.take_along_axis(worth, best[..., None], axis=-1)[..., 0] > 0.0
-        own: Array = np.where(bought, columns[np.arange(len(self)), best], 0.0)
-        return own
+        chosen: Array = np.where(bought, columns[np.arange(len(self)), best], 0.0)
+        return chosen
 
     @cached_property
     def steps(self) -> Steps:
@@ -209,13 +225,13 @@ class Menu(Curves):
         Expected costs are read as those of caps on one length; between two options, completions end evenly.
         """
         best = self.sorted_values.max(axis=1)
-        left = best - self.utility(spent)
-        ahead = (self.sorted_costs > spent[:, None]) & np.isfinite(self.sorted_costs) & (left > 0)[:, None]
+        to_come = best - self.utility(spent)
+        ahead = (self.sorted_costs > spent[:, None]) & np.isfinite(self.sorted_costs) & (to_come > 0)[:, None]
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            share = (self.sorted_values - self.utility(spent)[:, None]) / left[:, None]
+            share = (self.sorted_values - self.utility(spent)[:, None]) / to_come[:, None]
             value = np.maximum(best[:, None] * share, 0.0)
-        ahead[:, 0] |= ~ahead.any(axis=1)  # nothing left to come: one free option that is worth nothing
-        over = (left <= 0)[:, None]
+        ahead[:, 0] |= ~ahead.any(axis=1)  # nothing to_come to come: one free option that is worth nothing
+        over = (to_come <= 0)[:, None]
         costs = np.where(ahead, np.where(over, 0.0, self.sorted_costs - spent[:, None]), np.inf)
         values = np.where(ahead, np.where(over, 0.0, value), -np.inf)
         new = object.__new__(type(self))
@@ -275,7 +291,7 @@ class Menu(Curves):
         ]
 
 
-def _flatten(argument: str, lists: RaggedLike) -> tuple[npt.NDArray[np.intp], Array]:
+def _flatten(argument: str, lists: RaggedLike) -> tuple[Index, Array]:
     if isinstance(lists, (str, bytes)) or not isinstance(lists, Iterable):
         raise InvalidArgument(argument, lists, "one list of numbers per query", "pass a list of lists")
     rows = [np.atleast_1d(as_given(row)) for row in lists]
@@ -296,18 +312,18 @@ def _flatten(argument: str, lists: RaggedLike) -> tuple[npt.NDArray[np.intp], Ar
     return lengths, flat
 
 
-def _refuse_lengths(argument: str, lengths: npt.NDArray[np.intp], own: npt.NDArray[np.intp]) -> None:
-    if len(lengths) != len(own):
-        found = f"of length {len(own)}"
-        raise InvalidArgument(argument, found, f"length {len(lengths)}, as costs", "pass one list per query")
-    row = int(np.argmin(lengths == own))
-    found, allowed = f"of length {own[row]}", f"length {lengths[row]}, as costs[{row}]"
-    raise InvalidArgument(argument, found, allowed, "pair every cost with one number", row)
+def _refuse_lengths(argument: str, lengths: Index, found: Index) -> None:
+    if len(lengths) != len(found):
+        allowed = f"length {len(lengths)}, as costs"
+        raise InvalidArgument(argument, f"of length {len(found)}", allowed, "pass one list per query")
+    row = int(np.argmin(lengths == found))
+    length, allowed = f"of length {found[row]}", f"length {lengths[row]}, as costs[{row}]"
+    raise InvalidArgument(argument, length, allowed, "pair every cost with one number", row)
 
 
-def _check_options(argument: str, columns: Array, good: npt.NDArray[np.bool_], allowed: str) -> None:
+def _check_options(argument: str, columns: Array, good: Bool, allowed: str) -> None:
     if not good.all():
-        row, option = (int(part[0]) for part in np.nonzero(~good))
+        row, option = (int(index[0]) for index in np.nonzero(~good))
         raise InvalidArgument(argument, float(columns[row, option]), allowed, "correct the option", row)
 
 

@@ -8,21 +8,19 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from clear_alloc.columns.validate import Array
 from clear_alloc.curves.base import Accounting, Curves, Rows, Smooth
 from clear_alloc.curves.cumulative_surge import CumulativeSurge
 from clear_alloc.curves.lognormal import LognormalArrival
 from clear_alloc.curves.menu import Menu
 from clear_alloc.curves.shifted_surge import ShiftedSurge
 from clear_alloc.errors import InvalidArgument
+from clear_alloc.support.types import Array, Index
 
 __all__ = ["FAMILIES", "CurveRecord", "Mixed", "concatenate", "from_records"]
 
 FAMILIES: dict[str, Any] = {cls.family: cls for cls in (ShiftedSurge, CumulativeSurge, LognormalArrival, Menu)}
 
-Piece = tuple[
-    Any, npt.NDArray[np.intp]
-]  # curves of one family, and the rows of the whole column that they fill, in order
+Piece = tuple[Any, Index]  # curves of one family, and the rows of the whole column that they fill, in order
 
 
 class Mixed(Smooth):
@@ -51,9 +49,9 @@ class Mixed(Smooth):
         piece_of = self._piece_of[rows]
         pieces = []
         for k, (curves, _) in enumerate(self.pieces):
-            places = np.flatnonzero(piece_of == k)
-            if len(places):
-                pieces.append((curves.take(self._row_in_piece[rows[places]]), places))
+            chosen = np.flatnonzero(piece_of == k)
+            if len(chosen):
+                pieces.append((curves.take(self._row_in_piece[rows[chosen]]), chosen))
         return pieces[0][0] if len(pieces) == 1 else Mixed(pieces) if pieces else self.pieces[0][0].take(rows)
 
     def _after(self, spent: Array) -> Curves:
@@ -66,8 +64,13 @@ class Mixed(Smooth):
 
     def to_records(self) -> list[dict[str, Any]]:
         """One dict per query: `family` and that family's parameters, as plain numbers."""
-        kept = [curves.to_records() for curves, _ in self.pieces]
-        return [kept[k][j] for k, j in zip(self._piece_of.tolist(), self._row_in_piece.tolist(), strict=True)]
+        records = [curves.to_records() for curves, _ in self.pieces]
+        return [records[k][j] for k, j in zip(self._piece_of.tolist(), self._row_in_piece.tolist(), strict=True)]
+
+    @property
+    def capped(self) -> npt.NDArray[np.bool_]:
+        """Whether the tokens of a query are a cap; see `Menu.capped`."""
+        return self._gather(lambda curves: curves.capped).astype(np.bool_)
 
     def _gather(self, answers: Callable[[Any], Array]) -> Array:
         out = np.empty(len(self))
@@ -103,6 +106,10 @@ class Mixed(Smooth):
         """Lowest price (value/token) at which the query demands nothing."""
         return self._gather(lambda curves: curves.reservation_price(accounting))
 
+    def answer_survival(self, tokens: npt.ArrayLike) -> Array:
+        """Share of the right answers that arrive after `tokens`. O(n)."""
+        return self._ask("answer_survival", tokens)
+
     def expected_cost(self, tokens: npt.ArrayLike) -> Array:
         """Mean of what a completion burns under a cap, token. O(n)."""
         return self._ask("expected_cost", tokens)
@@ -110,6 +117,10 @@ class Mixed(Smooth):
     def deviation(self, tokens: npt.ArrayLike) -> Array:
         """Standard deviation of what a completion burns under a cap, token. O(n)."""
         return self._ask("deviation", tokens)
+
+    def expected_square(self, tokens: npt.ArrayLike) -> Array:
+        """Mean of min(length, cap)^2, token^2. O(n)."""
+        return self._ask("expected_square", tokens)
 
     def third_moment(self, tokens: npt.ArrayLike) -> Array:
         """Third central moment of what a completion burns under a cap, token^3. O(n)."""
@@ -160,8 +171,8 @@ def concatenate(columns: Sequence[Curves]) -> Curves:
     pieces: list[Piece] = []
     offset = 0
     for curves in columns:
-        own = curves.pieces if isinstance(curves, Mixed) else ((curves, np.arange(len(curves))),)
-        pieces.extend((piece, rows + offset) for piece, rows in own)
+        listed = curves.pieces if isinstance(curves, Mixed) else ((curves, np.arange(len(curves))),)
+        pieces.extend((piece, rows + offset) for piece, rows in listed)
         offset += len(curves)
     return _merged(pieces)
 
@@ -183,7 +194,9 @@ def _merged(pieces: Sequence[Piece]) -> Curves:
 class CurveRecord(Protocol):
     """One query as an object: the pydantic models of `clear_alloc.schema` are of this kind."""
 
-    family: str
+    @property
+    def family(self) -> str:
+        """Name of the family, a key of `FAMILIES`."""
 
     def curve_parameters(self) -> dict[str, Any]:
         """Keyword arguments of the family's class, one value each."""
@@ -199,12 +212,12 @@ def from_records(records: Iterable[CurveRecord]) -> Curves:
         if record.family not in FAMILIES:
             remedy = "spell the family as listed"
             raise InvalidArgument("family", record.family, ", ".join(FAMILIES), remedy, row)
-        own = record.curve_parameters()
-        # Menus with and without expected costs: `Menu.joined` fills in what some of them leave out.
-        kind = (record.family, *(name for name in ("expected", "deviation") if own.get(name) is not None))
+        given = record.curve_parameters()
+        # Menus with and without expected costs: `Menu.concatenate` fills in what a few of them leave out.
+        kind = (record.family, *(name for name in ("expected", "deviation") if given.get(name) is not None))
         rows, parameters = by_kind.setdefault(kind, ([], []))
         rows.append(row)
-        parameters.append(own)
+        parameters.append(given)
     if not by_kind:
         return ShiftedSurge(np.empty(0), np.empty(0), np.empty(0))
     return _merged([_built(kind[0], *rows_and_more) for kind, rows_and_more in by_kind.items()])

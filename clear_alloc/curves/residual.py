@@ -2,78 +2,34 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from clear_alloc.columns.validate import Array
 from clear_alloc.curves.base import Accounting, Rows, Smooth, checked_accounting
-from clear_alloc.curves.charged import Charged
-from clear_alloc.curves.tangent import steepest_chord
+from clear_alloc.curves.tangent import tangent_from_zero
 from clear_alloc.errors import NotSupported
 from clear_alloc.support.parallel import cached_property
+from clear_alloc.support.types import Array
 
-__all__ = ["Arrival", "Residual", "central_third"]
-
-
-def central_third(mean: Array, square: Array, cube: Array) -> Array:
-    """Third central moment from the raw ones."""
-    return cube - 3.0 * square * mean + 2.0 * mean**3
-
-
-class Arrival(Smooth):
-    """Smooth curves read as arrivals: they know which share of the right answers is still to come."""
-
-    @abstractmethod
-    def answer_survival(self, tokens: npt.ArrayLike) -> Array:
-        """Share of the right answers that arrive after `tokens`, accurate where it is small. O(n)."""
-
-    @property
-    @abstractmethod
-    def _reservation(self) -> Array: ...
-
-    def reservation_price(self, accounting: Accounting = "reserved") -> Array:
-        """U(break_even)/cost(break_even), value/token; the slope at 0 where the curve is concave from its start."""
-        return self._hazard_chord if checked_accounting(accounting) == "expected" else self._reservation
-
-    @cached_property
-    def _hazard_chord(self) -> Array:
-        zero = np.zeros(len(self))
-        start = np.minimum(self.hazard_peak, self.ceiling)
-        return steepest_chord(Charged(self, "expected"), zero, zero, start, self.ceiling, self.likely_run)[0]
-
-    def length_survival(self, tokens: npt.ArrayLike) -> Array:
-        """Share of completions that burn more than `tokens`, right or wrong: both are taken as equally long. O(n)."""
-        return self.answer_survival(tokens) if self.knows_lengths else super().length_survival(tokens)
-
-    def expected_square(self, tokens: npt.ArrayLike) -> Array:  # noqa: ARG002
-        """Mean of min(length, cap)^2, token^2. O(n)."""
-        raise self._knows_no_lengths()
-
-    def deviation(self, tokens: npt.ArrayLike) -> Array:
-        """Standard deviation of what a completion burns under a cap, token. O(n)."""
-        return np.sqrt(np.maximum(self.expected_square(tokens) - self.expected_cost(tokens) ** 2, 0.0))
-
-    def _after(self, spent: Array) -> Residual:
-        return Residual(self, spent)
+__all__ = ["Residual"]
 
 
 class Residual(Smooth):
     """U(b) = top (1 - S(spent + b)/S(spent)), where S is the share of arrivals still to come.
 
     Made by `curves.after(spent)`; `tokens` are now those granted from here on. Given the query, an answer is as
-    likely to be right whether it comes early or late, so what is conditioned on is only that it has not come yet.
-    A curve with nothing left to come is 0 everywhere.
+    likely to be right whether it comes early or late. So the only condition is that it has not come yet. A curve
+    with nothing left to come is 0 everywhere.
     """
 
     parameters: ClassVar[tuple[str, ...]] = ("spent",)
 
     spent: Array
 
-    def __init__(self, whole: Arrival, spent: Array):
+    def __init__(self, whole: Smooth, spent: Array):
         self.whole, self.spent, self.weight = whole, spent, whole.weight
         self.knows_lengths = whole.knows_lengths  # type: ignore[misc]
         self.family = f"{whole.family}_after"  # type: ignore[misc]
@@ -127,30 +83,32 @@ class Residual(Smooth):
         return np.maximum(self.whole.ceiling - self.spent, 0.0)
 
     @cached_property
-    def _chord(self) -> tuple[Array, Array]:
-        zero = np.zeros(len(self))
-        return steepest_chord(Charged(self), zero, zero, self.concave_from, self.ceiling)
+    def _tangent(self) -> tuple[Array, Array]:
+        return tangent_from_zero(self, "reserved")
 
     @cached_property
-    def _hazard_chord(self) -> Array:
-        zero = np.zeros(len(self))
-        return steepest_chord(Charged(self, "expected"), zero, zero, self.hazard_peak, self.ceiling)[0]
+    def _reservation_per_run(self) -> Array:
+        return tangent_from_zero(self, "expected")[0]
 
     @property
     def break_even(self) -> Array:
         """Cap with the highest value per token; 0 where the curve is concave from here on."""
-        return self._chord[1]
+        return self._tangent[1]
 
     def reservation_price(self, accounting: Accounting = "reserved") -> Array:
         """Highest value per token that is still to be had, value/token."""
-        return self._hazard_chord if checked_accounting(accounting) == "expected" else self._chord[0]
+        return self._reservation_per_run if checked_accounting(accounting) == "expected" else self._tangent[0]
 
     def utility(self, tokens: npt.ArrayLike) -> Array:
         """Value of a further cap. O(n)."""
         caps = np.asarray(tokens, dtype=np.float64)
-        arrived = np.clip(1.0 - self.whole.answer_survival(self.spent + caps) * self._scale, 0.0, 1.0)
+        arrived = np.clip(1.0 - self.answer_survival(caps), 0.0, 1.0)
         # x (1/x) may be a hair below 1: no cap would be worth something.
         return self.top * np.where(caps > 0.0, arrived, 0.0)
+
+    def answer_survival(self, tokens: npt.ArrayLike) -> Array:
+        """Share of the right answers still to come that arrive after `tokens` from here on. O(n)."""
+        return self.whole.answer_survival(self.spent + np.asarray(tokens, dtype=np.float64)) * self._scale
 
     def marginal(self, tokens: npt.ArrayLike) -> Array:
         """Slope at a further cap, value/token. O(n)."""

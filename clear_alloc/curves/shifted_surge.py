@@ -7,25 +7,16 @@ from typing import ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from clear_alloc.columns.validate import (
-    MAX_TOKENS,
-    Array,
-    at_least,
-    broadcast,
-    check,
-    column,
-    positive,
-    probability,
-    resolvable,
-)
-from clear_alloc.curves.residual import Arrival
+from clear_alloc.columns.validate import MAX_TOKENS, broadcast, check, column
+from clear_alloc.curves.location_scale import LocationScale
 from clear_alloc.curves.special.lambert_w import w0
 from clear_alloc.support.parallel import cached_property
+from clear_alloc.support.types import Array
 
 __all__ = ["ShiftedSurge"]
 
 
-class ShiftedSurge(Arrival):
+class ShiftedSurge(LocationScale):
     """U(b) = weight peak (x/s) exp(1 - x/s) for 0 <= x <= s, and weight peak beyond, with x = b - threshold.
 
     Parameters are scalars or arrays of shape (n,).
@@ -48,20 +39,14 @@ class ShiftedSurge(Arrival):
     family: ClassVar[str] = "shifted_surge"
     parameters: ClassVar[tuple[str, ...]] = ("threshold", "width", "peak")
 
-    threshold: Array
-    width: Array
+    full_at = 1.0
+
     peak: Array
 
     def __init__(
         self, threshold: npt.ArrayLike, width: npt.ArrayLike, peak: npt.ArrayLike, weight: npt.ArrayLike = 1.0
     ):
-        columns = {
-            "threshold": at_least("threshold", threshold, 0.0, "tokens"),
-            "width": positive("width", width),
-            "peak": probability("peak", peak),
-        }
-        resolvable(columns["width"], columns["threshold"])
-        self._store(columns, weight)
+        self._check_and_store(threshold, width, peak, weight)
 
     @classmethod
     def from_alpha_beta(
@@ -83,20 +68,10 @@ class ShiftedSurge(Arrival):
         check("beta", columns["beta"], (height <= MAX_TOKENS) & (width <= MAX_TOKENS), allowed, "check the units")
         return cls(threshold, width, np.minimum(height, 1.0), np.maximum(height, 1.0) * columns["weight"])
 
-    @cached_property
-    def top(self) -> Array:
-        """Utility at and beyond the peak, value."""
-        return self.weight * self.peak
-
     @property
     def concave_from(self) -> Array:
         """The threshold: the surge bends down from its first token on."""
         return self.threshold
-
-    @cached_property
-    def ceiling(self) -> Array:
-        """Threshold + width, token."""
-        return np.minimum(self.threshold + self.width, MAX_TOKENS)
 
     @cached_property
     def _width_per_top(self) -> Array:
@@ -124,16 +99,6 @@ class ShiftedSurge(Arrival):
         return 2.0 * self._root_ratio / self._root_sum
 
     @cached_property
-    def break_even(self) -> Array:
-        """Threshold + x_t, token."""
-        return np.minimum(self.threshold + self.width * self._relative_break_even, MAX_TOKENS)
-
-    @property
-    def emergence(self) -> Array:
-        """The threshold, token."""
-        return self.threshold
-
-    @cached_property
     def _reservation(self) -> Array:
         # U'(x_t) = (top/s)(1 - y) exp(1 - y) with 1 - y = y^2 s/T = 4/(sqrt(q^2 + 4) + q)^2: exact at T = 0 too.
         steepness = 2.0 / self._root_sum
@@ -144,43 +109,34 @@ class ShiftedSurge(Arrival):
         slope *= np.exp(rest, out=rest)
         return slope
 
-    def utility(self, tokens: npt.ArrayLike) -> Array:
-        """Value of a cap; constant beyond threshold + width. O(n)."""
-        y = np.asarray(tokens, dtype=np.float64) - self.threshold
-        y /= self.width
-        np.maximum(y, 0.0, out=y)
+    def _shape(self, factor: Array, y: Array) -> Array:
+        # y exp(1 - y) up to the peak.
         np.minimum(y, 1.0, out=y)
-        value = self.top * y
+        value = factor * y
         rest = np.subtract(1.0, y, out=y)
         value *= np.exp(rest, out=rest)
         return value
 
-    def literal(self, tokens: npt.ArrayLike) -> Array:
-        """The paper's own curve, which falls again beyond the peak; for plots and replication only."""
-        y = np.maximum((np.asarray(tokens, dtype=np.float64) - self.threshold) / self.width, 0.0)
-        return self.top * y * np.exp(1.0 - y)
+    def _shape_slope(self, factor: Array, y: Array) -> Array:
+        # (1 - y) exp(1 - y); the shape jumps to it at the threshold and ends at the peak.
+        inside = (y >= 0.0) & (y < 1.0)
+        rest = 1.0 - np.where(inside, y, 1.0)
+        return factor * rest * np.exp(rest)
 
-    def answer_survival(self, tokens: npt.ArrayLike) -> Array:
-        """Share of the right answers that arrive after `tokens`. O(n)."""
-        y = np.clip((np.asarray(tokens, dtype=np.float64) - self.threshold) / self.width, 0.0, 1.0)
+    def _shape_survival(self, y: Array) -> Array:
+        np.minimum(y, 1.0, out=y)
         share: Array = -np.expm1(np.log(np.maximum(y, 1e-300)) + 1.0 - y)
         return share
 
-    def marginal(self, tokens: npt.ArrayLike) -> Array:
-        """Slope at a cap, value/token; 0 below the threshold and beyond the peak. O(n)."""
-        y = (np.asarray(tokens, dtype=np.float64) - self.threshold) / self.width
-        inside = (y >= 0.0) & (y < 1.0)
-        rest = 1.0 - np.where(inside, y, 1.0)
-        return self.top / self.width * rest * np.exp(rest)
-
-    def inverse_marginal(self, price: npt.ArrayLike) -> Array:
-        """Threshold + s (1 - W0(price s/top)), token. O(n)."""
-        # U'(x) = (top/s)(1 - y) exp(1 - y) = price.  With w = 1 - y:  w exp(w) = price s/top.
+    def _shape_inverse(self, price: Array) -> Array:
+        # (1 - y) exp(1 - y) = price s/top.  With w = 1 - y:  w exp(w) = price s/top.
         with np.errstate(invalid="ignore", over="ignore"):
-            k = np.asarray(price, dtype=np.float64) * self._width_per_top
+            k = price * self._width_per_top
         # Beyond e the stationary point lies below the threshold; a worthless curve (top 0) wants nothing.
         rest = w0(np.fmin(k, np.e, out=k))
-        np.subtract(1.0, rest, out=rest)
-        rest *= self.width
-        rest += self.threshold
-        return rest
+        return np.subtract(1.0, rest, out=rest)
+
+    def literal(self, tokens: npt.ArrayLike) -> Array:
+        """The paper's own curve, which falls again beyond the peak; for plots and replication only."""
+        y = self._relative(tokens)
+        return self.top * y * np.exp(1.0 - y)

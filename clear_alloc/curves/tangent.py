@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from clear_alloc.columns.validate import Array
+from clear_alloc.curves.base import Accounting, Smooth
 from clear_alloc.curves.charged import Charged
+from clear_alloc.support.types import Array, Index
 
-__all__ = ["steepest_chord"]
+__all__ = ["steepest_chord", "tangent_from_zero"]
 
 _ENOUGH = 1e-12  # of the slope: the next step would add the square of what this one added
 _STEPS = 60  # Dinkelbach's iteration is superlinear; about 8 are used
@@ -36,6 +36,14 @@ def steepest_chord(
     return np.where(at_origin > 0.0, at_origin, slope), np.where(bent, origin, end)
 
 
+def tangent_from_zero(curves: Smooth, accounting: Accounting) -> tuple[Array, Array]:
+    """Highest value per token charged, and the cap that has it. O(n) per step of `steepest_chord`."""
+    zero = np.zeros(len(curves))
+    start = np.minimum(curves.branch_start(accounting), curves.ceiling)
+    likely = curves.likely_run if accounting == "expected" else None
+    return steepest_chord(Charged(curves, accounting), zero, zero, start, curves.ceiling, likely)
+
+
 def _chord(side: Charged, value: Array, paid: Array, cap: Array) -> Array:
     run = side.charge(cap) - paid
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -45,16 +53,16 @@ def _chord(side: Charged, value: Array, paid: Array, cap: Array) -> Array:
 def _steepest(side: Charged, value: Array, paid: Array, start: Array, stop: Array, end: Array) -> Array:
     """The slopes, with the ends moved to where they are reached; each query stops on its own."""
     slope = np.zeros(len(end))
-    rows: npt.NDArray[np.intp] | slice = slice(None)
+    rows: Index | slice = slice(None)
     for _ in range(_STEPS):
         chord = _chord(side, value, paid, end[rows])
         steeper, slope[rows] = chord > slope[rows] * (1.0 + _ENOUGH), np.maximum(chord, slope[rows])
-        left = np.count_nonzero(steeper)
-        if not left:
+        moving = np.count_nonzero(steeper)
+        if not moving:
             break
         end[rows] = np.where(steeper, np.clip(side.on_branch(slope[rows]), start, stop), end[rows])
-        if left < 0.5 * len(steeper):  # the others have converged
-            some = steeper.nonzero()[0]
-            rows = some if isinstance(rows, slice) else rows[some]
-            side, value, paid, start, stop = side.take(some), *(c[some] for c in (value, paid, start, stop))
+        if moving < 0.5 * len(steeper):  # the others have converged
+            kept = steeper.nonzero()[0]
+            rows = kept if isinstance(rows, slice) else rows[kept]
+            side, value, paid, start, stop = side.take(kept), *(c[kept] for c in (value, paid, start, stop))
     return slope

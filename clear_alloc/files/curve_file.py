@@ -11,10 +11,10 @@ import numpy.typing as npt
 
 from clear_alloc.curves import FAMILIES, MAX_TOKENS, Curves, ShiftedSurge, concatenate
 from clear_alloc.errors import BadRow, InvalidArgument
+from clear_alloc.files.arrow_table import table_in_memory
 from clear_alloc.files.bad_rows import BadRowPolicy
-from clear_alloc.files.formats import table_in_memory, whole_or_none, write_columns
-from clear_alloc.files.judged import Judged, judge_table, read_judged
-from clear_alloc.files.unique_ids import check_ids, check_unique
+from clear_alloc.files.checked_rows import CheckedRows, check_table, check_unique, read_checked
+from clear_alloc.files.writing import names_to_write, whole_or_none, write_columns
 from clear_alloc.market.read_limits import whole_column
 from clear_alloc.schema import OPTIONAL, PARAMETERS, QueryRow
 
@@ -91,10 +91,10 @@ def read_curves(path: Path) -> CurveFile:
     Raises
     ------
     BadRow, InvalidArgument, NotSupported, OSError
-        As `read_judged`; unknown columns, names that stand twice and a `rate` or `call` that some rows lack are
+        As `read_checked`; unknown columns, names that stand twice and a `rate` or `call` that some rows lack are
         refused.
     """
-    return _curves_of(read_judged(path, QueryRow))
+    return _curves_of(read_checked(path, QueryRow))
 
 
 def curves_of_table(table: object) -> CurveFile:
@@ -110,18 +110,18 @@ def curves_of_table(table: object) -> CurveFile:
     array([ 600., 4000.])
     """
     source = "the table"
-    return _curves_of(judge_table(source, QueryRow, table_in_memory(source, table, QueryRow), BadRowPolicy()))
+    return _curves_of(check_table(source, QueryRow, table_in_memory(source, table, QueryRow), BadRowPolicy()))
 
 
-def _curves_of(judged: Judged) -> CurveFile:
-    check_unique(judged, "id")
+def _curves_of(checked: CheckedRows) -> CurveFile:
+    check_unique(checked, "id")
     for name in _FOR_ALL_OR_NONE:
-        _check_complete(judged, name)
-    columns = judged.columns
+        _check_complete(checked, name)
+    columns = checked.columns
     own = {name: _if_any(columns[name]) for name in ("levels", *_FOR_ALL_OR_NONE, "group")}
     fallback = None if np.isnan(columns["fallback"]).all() else columns["fallback"]
     floors, ceilings = columns["min_tokens"], columns["max_tokens"]
-    return CurveFile(_assembled(judged), tuple(columns["id"]), floors, ceilings, fallback=fallback, **own)
+    return CurveFile(_assembled(checked), tuple(columns["id"]), floors, ceilings, fallback=fallback, **own)
 
 
 def _if_any(column: npt.NDArray[Any]) -> tuple[Any, ...] | None:
@@ -129,13 +129,13 @@ def _if_any(column: npt.NDArray[Any]) -> tuple[Any, ...] | None:
     return None if all(value is None for value in values) else values
 
 
-def _check_complete(judged: Judged, name: str) -> None:
-    there = _present(judged.columns[name])
+def _check_complete(checked: CheckedRows, name: str) -> None:
+    there = _present(checked.columns[name])
     if there.any() and not there.all():
-        lacks, has = (judged.rows[int(np.argmax(mask))] for mask in (~there, there))
+        lacks, has = (checked.rows[int(np.argmax(mask))] for mask in (~there, there))
         allowed = f"budget units, as in row {has}"
         raise BadRow(
-            judged.source, lacks, f"{name} is missing; allowed: {allowed}; give every row its {name}, or none"
+            checked.source, lacks, f"{name} is missing; allowed: {allowed}; give every row its {name}, or none"
         )
 
 
@@ -143,11 +143,11 @@ def _present(column: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
     return np.fromiter((value is not None for value in column), dtype=bool, count=len(column))
 
 
-def _assembled(judged: Judged) -> Curves:
+def _assembled(checked: CheckedRows) -> Curves:
     parts, places = [], []
     for family in PARAMETERS:
-        for rows, names in _kinds(judged, family):
-            parts.append(_of_one_kind(judged, family, rows, names))
+        for rows, names in _kinds(checked, family):
+            parts.append(_of_one_kind(checked, family, rows, names))
             places.append(rows)
     if not parts:
         return ShiftedSurge([], [], [])
@@ -155,9 +155,9 @@ def _assembled(judged: Judged) -> Curves:
     return joined
 
 
-def _kinds(judged: Judged, family: str) -> Iterator[tuple[Rows, tuple[str, ...]]]:
+def _kinds(checked: CheckedRows, family: str) -> Iterator[tuple[Rows, tuple[str, ...]]]:
     """Rows of a family that give the same parameters, and those."""
-    columns, optional = judged.columns, OPTIONAL.get(family, ())
+    columns, optional = checked.columns, OPTIONAL.get(family, ())
     rows = np.flatnonzero(columns["family"] == family)
     given = [_present(columns[name][rows]) for name in optional]
     code = np.zeros(len(rows), dtype=np.intp)
@@ -168,14 +168,14 @@ def _kinds(judged: Judged, family: str) -> Iterator[tuple[Rows, tuple[str, ...]]
         yield rows[code == kind], (*PARAMETERS[family], *names, "weight")
 
 
-def _of_one_kind(judged: Judged, family: str, rows: Rows, names: tuple[str, ...]) -> Curves:
+def _of_one_kind(checked: CheckedRows, family: str, rows: Rows, names: tuple[str, ...]) -> Curves:
     try:
-        curves: Curves = FAMILIES[family](**{name: judged.columns[name][rows] for name in names})
+        curves: Curves = FAMILIES[family](**{name: checked.columns[name][rows] for name in names})
     except InvalidArgument as error:
         if error.row is None:
             raise
         reason = f"{error.argument} is {error.value!r}; allowed: {error.allowed}; {error.remedy}"
-        raise BadRow(judged.source, judged.rows[rows[error.row]], reason) from error
+        raise BadRow(checked.source, checked.rows[rows[error.row]], reason) from error
     return curves
 
 
@@ -196,10 +196,10 @@ def write_curves(
 
     ids : n unique names. The others are columns as `CurveFile` has them, None for none.
     """
-    check_ids(ids, len(curves))
+    names = names_to_write(ids, len(curves))
     records = curves.to_records()
     columns: dict[str, list[Any]] = {
-        "id": [str(name) for name in ids],
+        "id": names,
         "family": [r["family"] for r in records],
     }
     for name in QueryRow.model_fields:

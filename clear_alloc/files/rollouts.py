@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from clear_alloc.errors import InvalidArgument
 from clear_alloc.files.bad_rows import BadRowPolicy, Skipped
-from clear_alloc.files.formats import whole_or_none, write_columns
-from clear_alloc.files.judged import Judged, read_judged
+from clear_alloc.files.checked_rows import CheckedRows, read_checked
+from clear_alloc.files.writing import whole_or_none, write_columns
 from clear_alloc.schema import RolloutRow
 
 __all__ = ["RolloutTable", "read_rollouts", "rollout_table", "write_rollouts"]
@@ -29,10 +29,12 @@ class RolloutTable(Mapping[str, npt.NDArray[Any]]):
     `cap` (float64, token, NaN for none); if any row's is not 1, `weight` (float64, one per query).
 
     skipped : the bad rows, in the order in which they were found. Empty unless skipping was asked for.
+    notes : sentences on the whole, as of several models in one table; `fit` adds them to its report.
     """
 
     columns: Mapping[str, npt.NDArray[Any]]
     skipped: tuple[Skipped, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> npt.NDArray[Any]:
         """The column of that name."""
@@ -58,17 +60,18 @@ def read_rollouts(
     ----------
     path : path
     columns : mapping, optional
-        Where the file's names are its own, the file's column for each of ours: `{"query_id": "question"}`.
+        Where the file's names are its own, the file's column for each of ours: `{"query_id": "question"}`, or
+        `{"tokens": "usage.completion_tokens"}` for a field inside another.
     skip_bad_rows : bool, default False
         Leave bad rows out and list them in `.skipped`, instead of refusing the file at the first one.
 
     Raises
     ------
     BadRow, InvalidArgument, NotSupported, OSError
-        As `read_judged`; a file without good rows is an `InvalidArgument`.
+        As `read_checked`; a file without good rows is an `InvalidArgument`.
     """
     refuse = BadRowPolicy(skip_bad_rows)
-    return rollout_table(read_judged(path, RolloutRow, refuse, _picked(columns)), refuse)
+    return rollout_table(read_checked(path, RolloutRow, refuse, _picked(columns)), refuse)
 
 
 def _picked(columns: Mapping[str, str] | None) -> dict[str, str] | None:
@@ -82,39 +85,39 @@ def _picked(columns: Mapping[str, str] | None) -> dict[str, str] | None:
     return {name: columns.get(name, name) for name in known}
 
 
-def rollout_table(judged: Judged, refuse: BadRowPolicy) -> RolloutTable:
-    """The table of judged `RolloutRow`s, with what `refuse` left out. `InvalidArgument` if no row is left."""
-    if len(judged.rows):
-        judged = _of_one_weight(judged, refuse)
-    if not len(judged.rows):
+def rollout_table(checked: CheckedRows, refuse: BadRowPolicy, notes: tuple[str, ...] = ()) -> RolloutTable:
+    """The table of checked `RolloutRow`s, with what `refuse` left out. `InvalidArgument` if no row is left."""
+    if len(checked.rows):
+        checked = _of_one_weight(checked, refuse)
+    if not len(checked.rows):
         allowed, remedy = "at least 1", "check the export"
         if refuse.rows:
             remedy = f"all {len(refuse.rows):,} rows were skipped, the first for: {refuse.rows[0]}"
-        raise InvalidArgument(f"the number of rollouts in {judged.source}", 0, allowed, remedy)
-    columns = judged.columns
+        raise InvalidArgument(f"the number of rollouts in {checked.source}", 0, allowed, remedy)
+    columns = checked.columns
     rollouts = {"query_id": columns["query_id"]}
     rollouts |= {name: columns[name].astype(np.int64) for name in ("tokens", "correct")}
     if not np.isnan(columns["cap"]).all():
         rollouts["cap"] = columns["cap"]
     if (columns["weight"] != 1.0).any():
         rollouts["weight"] = columns["weight"]
-    return RolloutTable(rollouts, tuple(refuse.rows))
+    return RolloutTable(rollouts, tuple(refuse.rows), notes)
 
 
-def _of_one_weight(judged: Judged, refuse: BadRowPolicy) -> Judged:
-    if (judged.columns["weight"] == 1.0).all():
-        return judged
+def _of_one_weight(checked: CheckedRows, refuse: BadRowPolicy) -> CheckedRows:
+    if (checked.columns["weight"] == 1.0).all():
+        return checked
     first: dict[str, tuple[float, int]] = {}
-    agrees = np.ones(len(judged.rows), dtype=bool)
-    rows = zip(judged.columns["query_id"], judged.columns["weight"].tolist(), judged.rows, strict=True)
+    agrees = np.ones(len(checked.rows), dtype=bool)
+    rows = zip(checked.columns["query_id"], checked.columns["weight"].tolist(), checked.rows, strict=True)
     for place, (name, weight, number) in enumerate(rows):
         earlier, where = first.setdefault(name, (weight, number))
         if weight != earlier:
             allowed = f"{earlier}, as in row {where}; give every query one weight"
-            refuse(judged.source, number, f"weight of query {name!r} is {weight}; allowed: {allowed}")
+            refuse(checked.source, number, f"weight of query {name!r} is {weight}; allowed: {allowed}")
             agrees[place] = False
-    kept = {name: values[agrees] for name, values in judged.columns.items()}
-    return Judged(judged.source, kept, [row for row, good in zip(judged.rows, agrees, strict=True) if good])
+    kept = {name: values[agrees] for name, values in checked.columns.items()}
+    return CheckedRows(checked.source, kept, [row for row, good in zip(checked.rows, agrees, strict=True) if good])
 
 
 def write_rollouts(path: Path, rollouts: Mapping[str, npt.ArrayLike]) -> None:

@@ -2,7 +2,7 @@
 
 Each query's rollouts are split in two at random. Curves fitted on one half are judged on the other, both ways, so
 that every rollout of a query with two or more is judged once, and never by a curve that it helped to make. The curves
-judged have half the rollouts of those that `fit` returns: what is said of them is, if anything, too severe.
+judged have half the rollouts of those that `fit` returns: their scores are, if anything, too low.
 
 *Outcome.* A curve says how likely a right answer is by each cap, and nothing of when wrong ones end. So a rollout
 that ran under a cap (the whole axis where there was none) has one of these outcomes: right in bin k, or not right by
@@ -26,8 +26,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from clear_alloc.curves import MAX_TOKENS, Menu
-from clear_alloc.fit.families import MODELS, FittedCurves, basis_of, curves_of, refusal
+from clear_alloc.curves import MAX_TOKENS
+from clear_alloc.fit.families import MODELS, basis_of, curves_of, refusal
 from clear_alloc.fit.models.product_limit import arrivals_of, pooled_arrivals
 from clear_alloc.fit.rollouts import Array, Ints, Mask, Rollouts
 from clear_alloc.fit.scores import Calibration, Judgement, Score
@@ -39,8 +39,8 @@ SEED = 20_260_608
 _TENTHS = np.arange(1, 10) / 10
 
 
-class _Said(NamedTuple):
-    """Chance of being right by each cap, shape (caps, rollouts), and probability of what happened, (rollouts,)."""
+class _Prediction(NamedTuple):
+    """Chance of being right by each cap, shape (caps, rollouts), and likelihood of the outcome, (rollouts,)."""
 
     chance: Array
     likelihood: Array
@@ -48,7 +48,7 @@ class _Said(NamedTuple):
 
 @dataclass(frozen=True)
 class _Half:
-    """Held-out rollouts, and what curves of the others say of them.
+    """Held-out rollouts, and what curves of the others predict of them, by name of the family or rival.
 
     hit, apart : right by each cap, and whether that cap differs from the one before, shape (caps, rollouts).
     """
@@ -56,8 +56,8 @@ class _Half:
     query: Ints
     hit: Mask
     apart: Mask
-    rivals: Mapping[str, _Said]
-    own: Mapping[str, _Said]
+    rivals: Mapping[str, _Prediction]
+    families: Mapping[str, _Prediction]
 
 
 def judge(data: Rollouts, families: Sequence[str]) -> dict[str, Judgement] | str:
@@ -76,7 +76,7 @@ def judge(data: Rollouts, families: Sequence[str]) -> dict[str, Judgement] | str
             halves.append(_half(data, rows, fitting, number, families))
     if not halves:
         return "no query has two rollouts, one to fit on and one to judge by"
-    return {family: _verdict(data, family, halves) for family in families}
+    return {family: _judgement(data, family, halves) for family in families}
 
 
 def _sides(data: Rollouts) -> Mask:
@@ -96,25 +96,27 @@ def _half(data: Rollouts, rows: Mask, fitting: Rollouts, number: Ints, families:
     hit = data.right[rows] & (data.tokens[rows] <= caps)
     apart = np.diff(caps, axis=0, prepend=0.0) > 0
     query, n = number[data.query[rows]], len(fitting.query)
-    pool, known = pooled_arrivals(fitting).by(caps), fitting.per_query(np.ones(n))[query]
+    pool, known = pooled_arrivals(fitting).share_by(0, caps), fitting.per_query(np.ones(n))[query]
     # So that nothing is impossible: the pooled curve has one rollout more, spread evenly over all outcomes.
     even = 1.0 / (apart.sum(axis=0) + 1.0)
     pool_likelihood = (n * _happened(pool, hit) + even) / (n + 1.0)
 
-    def said(chance: Array) -> _Said:
-        return _Said(chance, (1.0 - MIXTURE_WEIGHT) * _happened(chance, hit) + MIXTURE_WEIGHT * pool_likelihood)
+    def mixed(chance: Array) -> _Prediction:
+        likelihood = (1.0 - MIXTURE_WEIGHT) * _happened(chance, hit) + MIXTURE_WEIGHT * pool_likelihood
+        return _Prediction(chance, likelihood)
 
-    plain = _by_caps(Menu(*arrivals_of(fitting).lists(len(fitting.ids))), query, caps)
-    rivals = {"empirical": said((known * plain + pool) / (known + 1.0)), "pooled": _Said(pool, pool_likelihood)}
+    # Not by way of a menu, which compares every cap with every option of its query.
+    plain = arrivals_of(fitting).share_by(query, caps)
     basis = basis_of(fitting) if set(families) & set(MODELS) else None
-    own = {name: said(_by_caps(curves_of(fitting, name, basis=basis)[0], query, caps)) for name in families}
-    return _Half(data.query[rows], hit, apart, rivals, own)
 
+    def chance(family: str) -> Array:
+        if family == "empirical":
+            return plain
+        return curves_of(fitting, family, basis=basis)[0].take(query).utility(caps)
 
-def _by_caps(curves: FittedCurves, query: Ints, caps: Array) -> Array:
-    # Cap by cap: a menu compares every cap with every option.
-    each = curves.take(query)
-    return np.stack([each.utility(row) for row in caps])
+    leaning = mixed((known * plain + pool) / (known + 1.0))
+    rivals = {"empirical": leaning, "pooled": _Prediction(pool, pool_likelihood)}
+    return _Half(data.query[rows], hit, apart, rivals, {name: mixed(chance(name)) for name in families})
 
 
 def _happened(chance: Array, hit: Mask) -> Array:
@@ -124,19 +126,17 @@ def _happened(chance: Array, hit: Mask) -> Array:
     return happened
 
 
-def _verdict(data: Rollouts, family: str, halves: list[_Half]) -> Judgement:
+def _judgement(data: Rollouts, family: str, halves: list[_Half]) -> Judgement:
     hit = np.concatenate([half.hit[half.apart] for half in halves])
-    scores = {}
+    chances, logs, scores = {}, {}, {}
     for name in ("own", "empirical", "pooled"):
-        said = [half.own[family] if name == "own" else half.rivals[name] for half in halves]
-        chance = np.concatenate([s.chance[half.apart] for s, half in zip(said, halves, strict=True)])
-        logs = np.log(np.concatenate([s.likelihood for s in said]))
-        scores[name] = Score(float(logs.mean()), float(np.mean((chance - hit) ** 2)))
-        if name == "own":
-            own_chance, own_logs = chance, logs
+        predictions = [half.families[family] if name == "own" else half.rivals[name] for half in halves]
+        chances[name] = np.concatenate([p.chance[half.apart] for p, half in zip(predictions, halves, strict=True)])
+        logs[name] = np.log(np.concatenate([p.likelihood for p in predictions]))
+        scores[name] = Score(float(logs[name].mean()), float(np.mean((chances[name] - hit) ** 2)))
     query = np.concatenate([half.query for half in halves])
-    by_query = np.bincount(query, own_logs, len(data.ids))[np.unique(query)]
-    return Judgement(family, _calibration(own_chance, hit), scores, by_query, len(query), len(by_query))
+    by_query = np.bincount(query, logs["own"], len(data.ids))[np.unique(query)]
+    return Judgement(family, _calibration(chances["own"], hit), scores, by_query, len(query), len(by_query))
 
 
 def _calibration(predicted: Array, hit: Mask) -> Calibration:

@@ -150,8 +150,19 @@ def fit(
     curves, facts = curves_of(data, chosen, weights)
     report = make_report(data, chosen, facts)
     candidates = {name: j.held_out["own"].log_likelihood for name, j in judged.items()} if family == "auto" else {}
-    report = replace(report, notes=(*report.notes, *notes), judgement=judged.get(chosen), candidates=candidates)
+    report = replace(
+        report,
+        notes=(*_brought(rollouts), *report.notes, *notes),
+        judgement=judged.get(chosen),
+        candidates=candidates,
+    )
     return Fitted(curves, data.ids, report, data)
+
+
+def _brought(rollouts: Any) -> tuple[str, ...]:
+    """Notes of the importer that made the table; a dataframe may have a column of that name."""
+    notes = getattr(rollouts, "notes", ())
+    return notes if isinstance(notes, tuple) else ()
 
 
 def _choice(data: Rollouts, family: str, wanted: bool) -> tuple[str, dict[str, Judgement], tuple[str, ...]]:
@@ -161,8 +172,8 @@ def _choice(data: Rollouts, family: str, wanted: bool) -> tuple[str, dict[str, J
         return family, {}, ()
     judged = cross_fit(data, MODELS if auto else [family])
     if isinstance(judged, str):
-        said = f"nothing to choose a family by, so {MODELS[0]}" if auto else "not judged"
-        return MODELS[0] if auto else family, {}, (f"{said}: {judged}",)
+        verdict = f"nothing to choose a family by, so {MODELS[0]}" if auto else "not judged"
+        return MODELS[0] if auto else family, {}, (f"{verdict}: {judged}",)
     if not auto:
         return family, judged, ()
     best = max(judged, key=lambda name: judged[name].held_out["own"].log_likelihood)

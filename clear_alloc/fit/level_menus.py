@@ -33,7 +33,8 @@ def menu_of_levels(levels: Mapping[str, Fitted], caps: Mapping[str, npt.ArrayLik
         All of the same queries, in any order; of families that know lengths: not the shifted surge.
     caps : token per level, a number or (n,) in the order of the first level's ids, optional
         The max_tokens that a level is run with. An option is then charged its cap, or under expected accounting what
-        it should burn. Without caps a level runs to its end and is charged its mean length, certain or not.
+        it should burn. Without caps a level runs to its end and is charged its mean length: `result.tokens`
+        are lengths then, not to be sent as max_tokens, and `result.capped` is False.
 
     Returns
     -------
@@ -66,19 +67,19 @@ def menu_of_levels(levels: Mapping[str, Fitted], caps: Mapping[str, npt.ArrayLik
         expected.append(burned)
         deviation.append(curves.deviation(limit))
     weight = next(iter(levels.values())).curves.weight
-    columns = (np.stack(part, axis=-1) for part in (costs, values, expected, deviation))
+    columns = (np.stack(by_level, axis=-1) for by_level in (costs, values, expected, deviation))
     cost, value, burned, spread = columns
     return LevelMenu(Menu(cost, value, weight, expected=burned, deviation=spread), list(ids), tuple(levels))
 
 
 def _rows(name: str, fitted: Fitted, ids: list[Any]) -> npt.NDArray[np.intp]:
-    place = {query: row for row, query in enumerate(fitted.ids)}
-    other = next((query for query in ids if query not in place), None)
-    if other is not None or len(place) != len(ids):
-        found = f"{len(place)} queries, without {other!r}" if other is not None else f"{len(place)} queries"
+    row_of = {query: row for row, query in enumerate(fitted.ids)}
+    other = next((query for query in ids if query not in row_of), None)
+    if other is not None or len(row_of) != len(ids):
+        found = f"{len(row_of)} queries, without {other!r}" if other is not None else f"{len(row_of)} queries"
         allowed = f"the {len(ids)} queries of the first level"
         raise InvalidArgument(f"levels[{name!r}]", found, allowed, "fit the queries that all levels have")
-    return np.array([place[query] for query in ids], dtype=np.intp)
+    return np.array([row_of[query] for query in ids], dtype=np.intp)
 
 
 def _limits(name: str, cap: npt.ArrayLike, n: int) -> npt.NDArray[np.float64]:

@@ -20,6 +20,8 @@ __all__ = ["FLAGS", "Facts", "FitReport", "make_report", "model_facts"]
 
 Counts = npt.NDArray[np.int64]
 
+_PILE, _PILE_SHARE = 3, 0.02  # rollouts of one length, and their share, from which a cap is suspected
+
 FLAGS = {
     "single_rollout": "one rollout: the curve is mostly the pool's",
     "never_solved": "no rollout is right: the solvability is the pool's, pulled down by the failures",
@@ -146,8 +148,41 @@ def make_report(data: Rollouts, family: str, facts: Facts) -> FitReport:
     }
     return FitReport(
         family, data.ids, n, right, censored, empty, facts.log_median_error, facts.log_spread_error,
-        facts.solvability_error, flagged, facts.pooled, facts.errors, facts.notes,
+        facts.solvability_error, flagged, facts.pooled, facts.errors, (*facts.notes, *_notes_on_table(data)),
     )  # fmt: skip
+
+
+def _notes_on_table(data: Rollouts) -> list[str]:
+    notes = [
+        f"column {name!r} differs between rollouts of the same query and is not used: all are pooled into one curve; "
+        f"fit each {name} alone, or drop the column"
+        for name in data.mixed
+    ]
+    pile = _unrecorded_cap(data)
+    if pile is not None:
+        length, share = pile
+        notes.append(
+            f"{int(100.0 * share)}% of the lengths are {length:,.0f} tokens, and none of these is right: was that a "
+            "cap? Pass it as column cap (null where there was none); without it stopped answers count as wrong ones"
+        )
+    return notes
+
+
+def _unrecorded_cap(data: Rollouts) -> tuple[float, float] | None:
+    """A length at which far more rollouts end than at others, none of them right; and their share. O(n log n)."""
+    free = np.isinf(data.cap)
+    lengths, code, times = np.unique(data.tokens[free], return_inverse=True, return_counts=True)
+    if not len(lengths):
+        return None
+    right = np.bincount(code, data.right[free], len(lengths)) > 0
+    others = (len(code) - times) / max(len(lengths) - 1, 1)  # mean count of the other lengths
+    many = times >= np.maximum(_PILE, 3.0 * others)
+    piles = many & (times >= _PILE_SHARE * len(data.tokens)) & ~right & (lengths > 0)
+    piles &= lengths >= np.median(data.tokens[free])
+    if not piles.any():
+        return None
+    top = int(np.argmax(np.where(piles, times, 0)))
+    return float(lengths[top]), float(times[top] / len(data.tokens))
 
 
 def model_facts(

@@ -7,17 +7,17 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from clear_alloc.allocation.result import Allocation, allocation_of
+from clear_alloc.allocation.result import allocation_of
 from clear_alloc.curves import Curves
 from clear_alloc.errors import InvalidArgument
-from clear_alloc.groups.margins import TreeSolution, solve_tree
+from clear_alloc.groups.margins import solve_tree
 from clear_alloc.groups.min_funded import with_shares_funded
-from clear_alloc.groups.result import GroupedAllocation, GroupReport
-from clear_alloc.groups.tree import ROOT, Group, Tree, read_tree
-from clear_alloc.market.problem import CurvesLike, Problem, checked_budget, read_problem
+from clear_alloc.groups.reports import reports_of
+from clear_alloc.groups.result import GroupedAllocation
+from clear_alloc.groups.tree import ROOT, Group, read_tree
+from clear_alloc.market.problem import CurvesLike, checked_budget, read_problem
 from clear_alloc.market.terms import AllocateKwargs, AllocateOptions
 from clear_alloc.solver.pricing.clearing import Clearing, Status
-from clear_alloc.solver.primal.solution import charge_per_query, value_per_query
 
 __all__ = ["allocate_groups"]
 
@@ -89,7 +89,8 @@ def allocate_groups(
     status = Status.SLACK if price <= 0.0 else Status.CLEARED
     clearing = Clearing(price, price, 0, status if len(problem.market) else Status.EMPTY)
     allocation = allocation_of(problem, "allocate_groups", solved.solution, clearing, solved.bound)
-    return GroupedAllocation(allocation, _reports(problem, tree, solved, allocation), tuple(names))
+    reports = reports_of(problem, tree, solved.solution, solved.prices, solved.alone, solved.margins)
+    return GroupedAllocation(allocation, reports, tuple(names))
 
 
 def _names(curves: CurvesLike, group_of: Sequence[str | None] | None, n: int) -> list[Any]:
@@ -101,25 +102,3 @@ def _names(curves: CurvesLike, group_of: Sequence[str | None] | None, n: int) ->
         remedy = "pass the name of each query's group, or None"
         raise InvalidArgument("group_of", None, f"{n} names, since curves carry none", remedy)
     return [getattr(record, "group", None) for record in curves]
-
-
-def _reports(problem: Problem, tree: Tree, solved: TreeSolution, allocation: Allocation) -> tuple[GroupReport, ...]:
-    market, unit = problem.market, problem.unit
-    spent = tree.summed(charge_per_query(market, solved.solution)) * unit
-    worth = tree.summed(value_per_query(market, solved.solution))
-    funded, queries = tree.summed(allocation.funded.astype(float)), tree.summed(np.ones(len(market)))
-    prices = solved.prices.price / unit
-    reports = []
-    for node, group in enumerate(tree.groups, start=1):
-        rise = float(prices[node] - prices[tree.parent[node]])
-        reports.append(
-            GroupReport(
-                name=group.name, parent=group.parent, budget=group.budget, guarantee=group.guarantee,
-                spent=float(spent[node]), margin=float(solved.margins[node]) * unit, utility=float(worth[node]),
-                alone=float(solved.alone[node]) if group.guarantee else 0.0,
-                queries=round(queries[node]), funded=round(funded[node]),
-                price=max(rise, 0.0), guarantee_price=max(-rise, 0.0), marginal=float(prices[node]),
-                binding=solved.prices.binding[node],
-            )
-        )  # fmt: skip
-    return tuple(reports)

@@ -39,7 +39,8 @@ class NestedBound(DualBound):
 
     def recomputed(self, pool: float) -> float:
         """The dual value at a pool, which is that of the tree."""
-        return nested_bound(self.market, self.tree.with_pool(pool), self.prices, self.alone)[0]
+        least = float(self.tree.needed(self.market.least)[ROOT])  # floors and guarantees are paid whatever the pool
+        return nested_bound(self.market, self.tree.with_pool(max(pool, least)), self.prices, self.alone)[0]
 
 
 def combined(bound: NestedBound, solution: Solution, work: float) -> Solution:

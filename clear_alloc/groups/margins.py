@@ -18,7 +18,7 @@ from clear_alloc.solver.chance.margin import margin_of
 from clear_alloc.solver.chance.sum_distribution import margin_from_moments, upper_quantile
 from clear_alloc.solver.primal.solution import Solution, charge_per_query, floor_solution
 
-__all__ = ["TreeSolution", "solve_tree"]
+__all__ = ["TreeSolution", "margins_of", "solve_tree"]
 
 _MARGIN_ROUNDS = 12  # three or so settle the margins, unless single queries move them a lot
 _CLOSE = 1e-3  # of a margin: less than that is not worth another round
@@ -41,16 +41,16 @@ def solve_tree(market: Market, tree: Tree, z_score: float) -> TreeSolution:
     taken: dict[int, Market] = {}
     if z_score <= 0.0:
         return _solved(Nested(market, tree, taken), np.zeros(len(tree)))
-    nobody = floor_solution(market)
+    floors = floor_solution(market)
     most = tree.ceiling - tree.summed(market.least)  # margins that leave the floors their due
-    held = _margins(market, tree, nobody, z_score)
+    held = margins_of(market, tree, floors, z_score)
     _check_floors(market, tree, held)
     best, low, high = None, np.zeros(len(tree)), most
     margins = np.minimum(held, most)
     worst = np.zeros(len(tree))
     for tried in range(_MARGIN_ROUNDS):
         solution = _solved(Nested(market, _less(market, tree, margins), taken), margins)
-        needed = _margins(market, tree, solution.solution, z_score)
+        needed = margins_of(market, tree, solution.solution, z_score)
         left = tree.ceiling - tree.summed(charge_per_query(market, solution.solution)) - needed
         fits = left >= -_ROUNDING * tree.ceiling
         if fits.all() and (best is None or solution.solution.utility > best.solution.utility):
@@ -69,7 +69,7 @@ def solve_tree(market: Market, tree: Tree, z_score: float) -> TreeSolution:
             margins = np.minimum(np.maximum(margins, worst), most)
     if best is None:
         nested = Nested(market, _less(market, tree, margins), taken)
-        best = _certified(nested, nobody, held)
+        best = _certified(nested, floors, held)
     # Certified were the budgets less the margins that were assumed; promised is a bound for those that are needed.
     tree = _less(market, tree, best.margins)
     return best._replace(bound=NestedBound(market, tree, best.prices, best.alone))
@@ -91,7 +91,7 @@ def _less(market: Market, tree: Tree, margins: Array) -> Tree:
     return replace(less, ceiling=np.maximum(tree.ceiling - margins, less.needed(market.least)))
 
 
-def _margins(market: Market, tree: Tree, solution: Solution, z_score: float) -> Array:
+def margins_of(market: Market, tree: Tree, solution: Solution, z_score: float) -> Array:
     """What each node has to hold back, (nodes,)."""
     variance, third, worst = (_of_each(market, solution, name) for name in ("variance", "third_moment", "worst"))
     largest = np.zeros(len(tree))

@@ -1,4 +1,4 @@
-"""A least share of funded queries per group: floors for those who lose least by being funded."""
+"""A least share of funded queries per group: floors for the queries that lose least by being funded."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ class Tree:
         return left
 
     def with_pool(self, pool: float) -> Tree:
-        """The same with `pool` budget units for the whole."""
+        """A tree whose whole has `pool` budget units."""
         return replace(self, ceiling=np.append(pool, self.ceiling[1:]))
 
     def rows(self, node: int) -> Index:
@@ -134,8 +134,11 @@ def read_tree(groups: object, group_of: Sequence[Any], market: Market, pool: flo
     place = {group.name: node for node, group in enumerate(given, start=1)}
     parent = np.array([-1, *(ROOT if g.parent is None else place[g.parent] for g in given)], dtype=np.intp)
     tariff = market.tariff
-    ceiling = [pool, *(np.inf if g.budget is None else in_market_units(float(g.budget), tariff) for g in given)]
-    guarantee = [0.0, *(in_market_units(float(g.guarantee), tariff) for g in given)]
+    ceiling = [
+        pool,
+        *(np.inf if g.budget is None else in_market_units(float(g.budget), tariff, market.plain) for g in given),
+    ]
+    guarantee = [0.0, *(in_market_units(float(g.guarantee), tariff, market.plain) for g in given)]
     tree = Tree(
         tuple(given), parent, np.array(ceiling), np.array(guarantee),
         np.array([0.0, *(float(g.min_funded) for g in given)]), _members(group_of, place, len(market)),

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from clear_alloc.errors import BadRow, InvalidArgument
-from clear_alloc.files import BadRowPolicy, RolloutTable, json_objects, read_judged
-from clear_alloc.importers.records import RecordRejected, collect, name_pattern, plain_name
+from clear_alloc.errors import InvalidArgument, printable
+from clear_alloc.files import BadRowPolicy, RolloutTable, check_unique, json_objects, read_checked
+from clear_alloc.importers.log_files import ReadLog, log_files, one_table
+from clear_alloc.importers.records import RecordRejected, collect, name_pattern, plain_name, rejected
+from clear_alloc.importers.usage import Generated
 from clear_alloc.schema import ScoreRow
 
 __all__ = ["SAMPLE_NUMBER", "Answer", "Scores", "field", "read_batch"]
@@ -22,14 +25,16 @@ Scores = Mapping[str, Any] | str | os.PathLike[str]
 class Answer(NamedTuple):
     """Usage of one request that came back.
 
-    tokens : output tokens, reasoning included once.
+    generated : tokens that the model generated, reasoning once.
     cut : whether a token limit ended it.
     limit : that limit, token, where the result itself tells it.
+    model : the name of the model, where the result tells it.
     """
 
-    tokens: object
+    generated: Generated
     cut: bool
     limit: object = None
+    model: object = None
 
 
 def read_batch(
@@ -40,32 +45,67 @@ def read_batch(
     cap: int | None,
     skip_bad_rows: bool,
 ) -> RolloutTable:
-    """Rollouts from a file of batch results, whose lines `answer` understands or finds `RecordRejected`. O(lines)."""
-    pattern, refuse = name_pattern(id_pattern), BadRowPolicy(skip_bad_rows)
-    correct = _correct_by_id(scores)
-    seen: set[str] = set()
+    """Rollouts from batch results, whose lines `answer` understands or finds `RecordRejected`. O(lines).
 
-    def rollout(line: dict[str, Any]) -> dict[str, Any]:
+    path : a file of results, or a directory of them. A request stands once in all of them.
+    """
+    pattern, refuse = name_pattern(id_pattern), BadRowPolicy(skip_bad_rows)
+    reader = _Reader(_correct_by_id(scores), answer, pattern, cap)
+    beside = () if isinstance(scores, Mapping) else (Path(scores).name,)
+    logs = [
+        ReadLog(
+            collect(file, json_objects(file, refuse), reader.rollout, refuse),
+            models=reader.models,
+            notes=reader.notes,
+        )
+        for file in log_files(path, (".jsonl", ".ndjson"), beside)
+    ]
+    return one_table(path, logs, refuse)
+
+
+class _Reader:
+    """Turns lines into rollouts; remembers which requests and models it has seen."""
+
+    def __init__(
+        self,
+        correct: Mapping[str, Any],
+        answer: Callable[[dict[str, Any]], Answer],
+        pattern: re.Pattern[str] | None,
+        cap: int | None,
+    ):
+        self.correct, self.answer, self.pattern, self.cap = correct, answer, pattern, cap
+        self.seen: set[str] = set()
+        self.models: set[str] = set()
+        self.notes: set[str] = set()
+
+    def rollout(self, line: dict[str, Any]) -> dict[str, Any]:
         name = line.get("custom_id")
         if not isinstance(name, str) or not name:
-            raise RecordRejected(f"custom_id is {name!r}; allowed: a name; give a file of batch results")
+            raise rejected("custom_id", name, "a name", "give a file of batch results")
         try:
-            cells = _cells(answer(line), cap)
+            return self._rollout(name, line)
         except RecordRejected as error:
-            raise RecordRejected(f"request {name!r}: {error}") from None
-        if name in seen:
-            raise RecordRejected(f"request {name!r}: it stands in an earlier row too; keep one result per request")
-        if name not in correct:
-            raise RecordRejected(f"request {name!r}: it has no score; add it to the scores or leave it out")
-        seen.add(name)
-        return {"query_id": plain_name(name, pattern), "correct": correct[name], **cells}
+            raise RecordRejected(f"request {printable(name, 80)!r}: {error}") from None
 
-    return collect(path, json_objects(Path(path), refuse), rollout, refuse)
-
-
-def _cells(answer: Answer, cap: int | None) -> dict[str, Any]:
-    # A cut answer has reached its limit, whatever the provider's tokenizer made of the last few tokens.
-    return {"tokens": answer.tokens, "cap": answer.tokens if answer.cut else answer.limit or cap}
+    def _rollout(self, name: str, line: dict[str, Any]) -> dict[str, Any]:
+        answer = self.answer(line)
+        if name in self.seen:
+            raise RecordRejected("it stands in an earlier row too; keep one result per request")
+        if name not in self.correct:
+            raise RecordRejected("it has no score; add it to the scores or leave it out")
+        self.seen.add(name)
+        if isinstance(answer.model, str):
+            self.models.add(answer.model)
+        tokens, note = answer.generated
+        self.notes.update([note] if note else [])
+        # A cut answer has reached its limit, whatever the provider's tokenizer made of the last few tokens.
+        limit = tokens if answer.cut else answer.limit or self.cap
+        return {
+            "query_id": plain_name(name, self.pattern),
+            "tokens": tokens,
+            "correct": self.correct[name],
+            "cap": limit,
+        }
 
 
 def _correct_by_id(scores: Scores) -> Mapping[str, Any]:
@@ -74,13 +114,9 @@ def _correct_by_id(scores: Scores) -> Mapping[str, Any]:
     if scores is None:
         remedy = "batch results don't say which answers are right"
         raise InvalidArgument("scores", None, "a file or mapping of custom_id -> 0 or 1", remedy)
-    judged = read_judged(scores, ScoreRow)
-    names, found = judged.columns["custom_id"], judged.columns["correct"].tolist()
-    first: dict[str, int] = {}
-    for number, name in zip(judged.rows, names, strict=True):
-        if first.setdefault(name, number) != number:
-            reason = f"custom_id {name!r} is already in row {first[name]}; keep one score per request"
-            raise BadRow(judged.source, number, reason)
+    checked = read_checked(scores, ScoreRow)
+    names, found = checked.columns["custom_id"], checked.columns["correct"].tolist()
+    check_unique(checked, "custom_id", "keep one score per request")
     return dict(zip(names, found, strict=True))
 
 

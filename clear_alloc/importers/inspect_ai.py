@@ -2,45 +2,41 @@
 
 Facts, from the source of inspect_ai 0.3.285:
 
-- `ModelUsage.output_tokens` includes the reasoning; `reasoning_tokens` is a part of it, never to be added. OpenAI's
-  and Grok's `completion_tokens` and Anthropic's and the Responses API's `output_tokens` arrive that way; for Gemini
-  the thoughts are folded in (`model/_providers/google.py`, `usage_metadata_to_model_usage`).
-- `EvalSample.model_usage` has one entry per model, and by default a model grades its own answers
-  (`model_graded_qa`): its entry then holds the grading too. So an entry that differs from the usage of the last
-  answer is counted again from the sample's events, without the calls inside the span `scorers` and those of roles.
+- `ModelUsage.output_tokens` should include the reasoning, and does for OpenAI, Anthropic and, since 2026, Gemini; for
+  Grok and for Gemini before, `reasoning_tokens` are apart (`model/_providers/grok.py`, `google.py`); see `usage`.
+- `EvalSample.model_usage` has one entry per model, which holds a model's grading of itself too. So an entry that
+  differs from the usage of the last answer is counted again from the sample's events; see `inspect_calls`.
 - The limit per call is `plan.config.max_tokens`, or else `eval.model_generate_config.max_tokens`. A limit that
   only the provider's default sets is not in the header.
+- The stop reason `unknown` stands for all that inspect-ai has no word for, as `abort`.
 """
 
 from __future__ import annotations
 
 import os
-import zipfile
-import zlib
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
-from clear_alloc.errors import ClearAllocError, InvalidArgument
 from clear_alloc.files import BadRowPolicy, RolloutTable
-from clear_alloc.importers.records import RecordRejected, check_threshold, collect, scored
+from clear_alloc.importers.inspect_calls import answer_calls, same_usage, usage_tokens
+from clear_alloc.importers.inspect_log import InspectLog
+from clear_alloc.importers.log_files import ReadLog, log_files, one_table
+from clear_alloc.importers.records import (
+    RecordRejected,
+    check_threshold,
+    collect,
+    is_cut,
+    one_of,
+    rejected,
+    scored,
+)
 from clear_alloc.support.optional import optional
 
 __all__ = ["from_inspect"]
 
 _LETTERS = {"C": 1.0, "I": 0.0, "P": 0.5, "N": 0.0}  # inspect_ai.scorer.value_to_float
-_CUT = ("max_tokens", "model_length")
-_UNUSED = {"messages", "store", "attachments", "timelines"}
-_HEAVY = {"events", "events_data"}
-_AT_ONCE = 256  # samples in memory
-_BROKEN = (ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
-
-
-class _Header(NamedTuple):
-    model: str
-    max_tokens: int | None
-    status: str
-    places: dict[tuple[str, int], int]  # (sample, epoch) -> row
+_FINISHED, _CUT = ("stop", "tool_calls", "content_filter"), ("max_tokens", "model_length")
+_NO_LOGS = ("logs.json", "eval-set.json", "listing.json")  # what inspect-ai writes beside its logs
 
 
 def from_inspect(
@@ -50,12 +46,13 @@ def from_inspect(
     threshold: float | None = None,
     skip_bad_rows: bool = False,
 ) -> RolloutTable:
-    """Rollouts from a log of Inspect AI: one per sample and epoch; `query_id` is the sample's id.
+    """Rollouts from logs of Inspect AI: one per sample and epoch; `query_id` is the sample's id.
 
     Parameters
     ----------
     path : path
-        A `.eval` log, of which few samples at a time are in memory, or a `.json` log.
+        A `.eval` log, of which few samples at a time are in memory, a `.json` log, or a directory of both. Several
+        logs of one task are more rollouts of its queries; with several tasks, ids become `task/id`.
     scorer : str, optional
         Which score says whether the answer is right; may be left out where there is only one. C is right; I and
         N (no answer) are wrong; numbers must be 0 or 1.
@@ -69,93 +66,54 @@ def from_inspect(
     Returns
     -------
     RolloutTable
-        `tokens`: output tokens of the evaluated model, reasoning included once, over all calls of the sample
+        `tokens`: tokens that the evaluated model generated, reasoning included once, over all calls of the sample
         but those of its scorers.
         `cap`: where the length was cut (stop reason `max_tokens` or `model_length`, or a limit of the sample),
         the tokens themselves; else the configured `max_tokens`, if the sample was one call; else NaN.
+        `notes`: of several models in one table, of an unfinished log that another of its run replaces, and of
+        reasoning whose count the total doesn't confirm.
 
     Raises
     ------
     BadRow, InvalidArgument, OSError
-        A refused sample; several scorers and none named; a file that isn't a log.
+        A refused sample, as one whose usage leaves open whether reasoning is inside its output tokens; several
+        scorers and none named; a file that isn't a log, is nested too deeply or unpacks to too much.
     NotSupported
         inspect-ai is not installed.
     """
     check_threshold(threshold)
-    log = optional("inspect_ai.log", "inspect", "reading a log of Inspect AI")
-    file, refuse = Path(path), BadRowPolicy(skip_bad_rows)
-    if file.suffix.lower() not in (".eval", ".json"):
-        raise InvalidArgument(f"the suffix of {file}", file.suffix, ".eval, .json", "give a log of Inspect AI")
-    file.open("rb").close()  # the system's own words for a missing file
-    try:
-        header = _header(log, file)
-        reader = _Reader(header, scorer, threshold, lambda sample: _events(log, file, sample))
-        return collect(file, _samples(log, file, header, refuse), reader.rollout, refuse)
-    except ClearAllocError:  # some of ours are ValueErrors too
-        raise
-    except _BROKEN as error:
-        detail = str(error).partition("\n")[0]
-        remedy = f"write the log again, or read it with inspect-ai to see more ({detail})"
-        raise InvalidArgument(f"the content of {file}", "not a log", "a log of Inspect AI", remedy) from error
+    library, refuse = (
+        optional("inspect_ai.log", "inspect", "reading a log of Inspect AI"),
+        BadRowPolicy(skip_bad_rows),
+    )
+    logs = [InspectLog(library, file) for file in log_files(path, (".eval", ".json"), _NO_LOGS, strict=True)]
+    kept, notes = _without_replaced(logs)
+    questions: dict[tuple[str, str], int] = {}
+    read = []
+    for log in kept:
+        reader = _Reader(log, scorer, threshold, questions)
+        rows = collect(log.file, log.samples(refuse), reader.rollout, refuse)
+        read.append(ReadLog(rows, log.task, [log.model], reader.notes))
+    return one_table(path, read, refuse, notes)
 
 
-def _header(log: Any, file: Path) -> _Header:
-    header = log.read_eval_log(str(file), header_only=True)
-    spec = header.eval
-    planned, given = header.plan.config.max_tokens, spec.model_generate_config.max_tokens
-    ids, epochs = spec.dataset.sample_ids or [], range(1, (spec.config.epochs or 1) + 1)
-    places = {key: row for row, key in enumerate(((str(i), e) for i in ids for e in epochs), start=1)}
-    return _Header(spec.model, given if planned is None else planned, header.status, places)
-
-
-def _samples(log: Any, file: Path, header: _Header, refuse: BadRowPolicy) -> Iterator[tuple[int, Any]]:
-    held = {(str(s.id), s.epoch): (s.id, s.epoch) for s in log.read_eval_log_sample_summaries(str(file))}
-    places = dict(header.places)
-    for key in held:  # logs of old versions don't list their samples
-        places.setdefault(key, len(places) + 1)
-    rows = [(row, held[key]) for key, row in places.items() if key in held]
-    for start in range(0, len(rows), _AT_ONCE):
-        part = rows[start : start + _AT_ONCE]
-        wanted = [key for _, key in part]
-        samples = log.read_eval_log_samples_by_id(str(file), wanted, exclude_fields=_UNUSED | _HEAVY)
-        yield from zip((row for row, _ in part), samples, strict=True)
-    # An interrupted run has finished its short samples and lost the long ones, so its gaps are not harmless.
-    for key, row in places.items():
-        if key not in held:
-            reason = f"it is not in the log, whose status is {header.status!r}; finish the run (inspect eval-retry)"
-            refuse(file, row, f"sample {key[0]!r}, epoch {key[1]}: {reason}")
-
-
-def _events(log: Any, file: Path, sample: Any) -> Sequence[Any]:
-    if sample.events:
-        return list(sample.events)
-    again = log.read_eval_log_sample(str(file), sample.id, sample.epoch, exclude_fields=_UNUSED)
-    return list(again.events)
-
-
-def _own_calls(events: Sequence[Any], model: str) -> list[Any]:
-    """The calls that made the answer: those of `model` in no role and outside the span `scorers`."""
-    scoring: set[str | None] = set()
-    calls = []
-    for event in events:
-        if event.event == "span_begin" and (event.type == "scorers" or event.parent_id in scoring):
-            scoring.add(event.id)
-        elif event.event == "model" and event.span_id not in scoring and _answers(event, model):
-            calls.append(event)
-    return calls
-
-
-def _answers(call: Any, model: str) -> bool:
-    return call.model == model and call.role is None and call.error is None
+def _without_replaced(logs: Sequence[InspectLog]) -> tuple[list[InspectLog], list[str]]:
+    """The logs without those that a retry finished, whose samples stand in its log again; and a note of each."""
+    done = {log.task_id for log in logs if log.status == "success"}
+    replaced = [log for log in logs if log.status != "success" and log.task_id in done]
+    why = "and another log finishes the same run"
+    notes = [f"{log.file} is left out: its status is {log.status!r}, {why}" for log in replaced]
+    return [log for log in logs if log not in replaced], notes
 
 
 class _Reader:
-    """Turns samples into rollouts; the first scored one settles which scorer counts."""
+    """Turns samples of a log into rollouts; the first scored one settles which scorer counts."""
 
     def __init__(
-        self, header: _Header, scorer: str | None, threshold: float | None, events: Callable[[Any], Sequence[Any]]
+        self, log: InspectLog, scorer: str | None, threshold: float | None, questions: dict[tuple[str, str], int]
     ):
-        self.header, self.scorer, self.threshold, self.events = header, scorer, threshold, events
+        self.log, self.scorer, self.threshold, self.questions = log, scorer, threshold, questions
+        self.notes: set[str] = set()
 
     def rollout(self, sample: Any) -> dict[str, Any]:
         try:
@@ -170,40 +128,42 @@ class _Reader:
             )
         if sample.invalidation is not None:
             raise RecordRejected("it was invalidated; run it again or leave it out")
+        self._check_question(sample)
         correct, (tokens, limit) = self._correct(sample), self._length(sample)
-        cut = sample.limit is not None or sample.output.stop_reason in _CUT
-        return {"query_id": str(sample.id), "tokens": tokens, "correct": correct, "cap": tokens if cut else limit}
+        stopped = sample.limit is not None or is_cut(sample.output.stop_reason, _FINISHED, _CUT, "stop_reason")
+        return {"query_id": str(sample.id), "tokens": tokens, "correct": correct, "cap": tokens if stopped else limit}
+
+    def _check_question(self, sample: Any) -> None:
+        asked = sample.input if isinstance(sample.input, str) else "\n".join(message.text for message in sample.input)
+        if self.questions.setdefault((self.log.task, str(sample.id)), hash(asked)) != hash(asked):
+            raise RecordRejected("it asks another question than a sample of that id before; read each task by itself")
 
     def _correct(self, sample: Any) -> int:
         if not sample.scores:
             raise RecordRejected("it has no score; score the log (inspect score) or leave it out")
         if self.scorer is None:
-            self.scorer = _only([str(name) for name in sample.scores], "scorer", "scorers of the log")
+            self.scorer = str(one_of(sample.scores, "scorer", "scorers of the log"))
         if self.scorer not in sample.scores:
             raise RecordRejected(
                 f"it has no score {self.scorer!r}; allowed: {', '.join(sample.scores)}; name one of them"
             )
-        value = sample.scores[self.scorer].value
+        value, name = sample.scores[self.scorer].value, f"score {self.scorer!r}"
         if value == "P" and self.threshold is None:
-            raise RecordRejected(
-                f"score {self.scorer!r} is 'P', partial; allowed: C, I, N; give a threshold (P counts 0.5)"
-            )
-        value = _LETTERS.get(value, value) if isinstance(value, str) else value
-        return scored(value, f"score {self.scorer!r}", self.threshold)
+            raise rejected(name, value, "C, I, N", "it is partial; give a threshold (P counts 0.5)")
+        return scored(_LETTERS.get(value, value) if isinstance(value, str) else value, name, self.threshold)
 
     def _length(self, sample: Any) -> tuple[int, int | None]:
-        """Output tokens of the answer, and their limit, which is known if one call made it."""
-        total, last = sample.model_usage.get(self.header.model), sample.output.usage
-        if total is not None and last is not None and total.output_tokens == last.output_tokens:
-            return last.output_tokens, self.header.max_tokens
-        calls = _own_calls(self.events(sample), self.header.model)
+        """Tokens of the answer, and their limit, which is known if one call made it."""
+        total, last = sample.model_usage.get(self.log.model), sample.output.usage
+        if total is not None and last is not None and same_usage(total, last):
+            return self._generated([last]), self.log.max_tokens
+        calls = answer_calls(self.log.events(sample), self.log.model)
         if not calls or any(call.output.usage is None for call in calls):
-            raise RecordRejected(f"it has no usage of model {self.header.model!r}; log the events or leave it out")
-        tokens = sum(call.output.usage.output_tokens for call in calls)
+            raise RecordRejected(f"it has no usage of model {self.log.model!r}; log the events or leave it out")
+        tokens = self._generated([call.output.usage for call in calls])
         return tokens, calls[0].config.max_tokens if len(calls) == 1 else None
 
-
-def _only(names: list[str], argument: str, what: str) -> str:
-    if len(names) > 1:
-        raise InvalidArgument(argument, None, f"one of the {what}: {', '.join(names)}", f"name one {argument}")
-    return names[0]
+    def _generated(self, usages: list[Any]) -> int:
+        each = [usage_tokens(usage) for usage in usages]
+        self.notes.update(one.note for one in each if one.note)
+        return sum(one.tokens for one in each)

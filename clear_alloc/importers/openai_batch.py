@@ -1,8 +1,8 @@
 """Output files of OpenAI's Batch API, of chat completions and of responses.
 
 The format: https://platform.openai.com/docs/api-reference/batch/request-output, and the types of the openai package
-(`openai/types/completion_usage.py`, `openai/types/responses/response.py`). Reasoning is a part of `completion_tokens`
-and of `output_tokens`; the details beside them are a breakdown, never to be added.
+(`openai/types/completion_usage.py`, `openai/types/responses/response.py`). OpenAI counts reasoning in
+`completion_tokens` and `output_tokens`, others that write the same format beside them; see `usage`.
 """
 
 from __future__ import annotations
@@ -12,9 +12,12 @@ from typing import Any
 
 from clear_alloc.files import RolloutTable
 from clear_alloc.importers.batches import Answer, Scores, field, read_batch
-from clear_alloc.importers.records import RecordRejected
+from clear_alloc.importers.records import RecordRejected, is_cut
+from clear_alloc.importers.usage import Generated, generated_tokens
 
 __all__ = ["from_openai_batch"]
+
+_FINISHED, _CUT = ("stop", "tool_calls", "function_call", "content_filter"), ("length",)
 
 
 def from_openai_batch(
@@ -30,7 +33,7 @@ def from_openai_batch(
     Parameters
     ----------
     path : path
-        The file behind `output_file_id`, of /v1/chat/completions or /v1/responses.
+        The file behind `output_file_id`, of /v1/chat/completions or /v1/responses, or a directory of such files.
     scores : mapping or path
         `custom_id` -> 0 or 1, or a JSONL, CSV or Parquet file with the columns custom_id and correct. Scores of
         other requests are ignored.
@@ -46,14 +49,17 @@ def from_openai_batch(
     Returns
     -------
     RolloutTable
-        `tokens`: completion tokens, reasoning included once. `cap`: the tokens themselves where the length was
-        cut (`finish_reason` length; `incomplete_details` max_output_tokens), else the response's
-        `max_output_tokens`, else `cap`. An answer that a content filter ended counts as finished, as scored.
+        `tokens`: tokens that the model generated, reasoning included once, whether it is reported inside the
+        completion tokens or apart. `cap`: the tokens themselves where the length was cut (`finish_reason` length;
+        `incomplete_details` max_output_tokens), else the response's `max_output_tokens`, else `cap`. An answer
+        that a content filter ended counts as finished, as scored; one that was aborted is refused.
+        `notes`: of several models in one table, and of reasoning whose count the total doesn't confirm.
 
     Raises
     ------
     BadRow, InvalidArgument, NotSupported, OSError
-        A refused request or score; a pattern without a group.
+        A refused request or score, as one whose total tokens leave open whether reasoning is inside the completion
+        tokens; a pattern without a group.
     """
     return read_batch(path, scores, _answer, id_pattern, cap, skip_bad_rows)
 
@@ -73,14 +79,13 @@ def _answer(line: dict[str, Any]) -> Answer:
 
 
 def _chat(body: dict[str, Any]) -> Answer:
-    choices, tokens = body["choices"], field(body, "usage", "completion_tokens")
+    choices = body["choices"]
     if len(choices) != 1:
         raise RecordRejected(
             f"it has {len(choices)} choices and one usage for all; allowed: 1; send n = 1 several times"
         )
-    if tokens is None:
-        raise RecordRejected("it has no usage.completion_tokens; leave it out")
-    return Answer(tokens, field(choices[0], "finish_reason") == "length")
+    tokens = _tokens(body, "completion", "prompt")
+    return Answer(tokens, is_cut(field(choices[0], "finish_reason"), _FINISHED, _CUT), model=field(body, "model"))
 
 
 def _response(body: dict[str, Any]) -> Answer:
@@ -88,7 +93,15 @@ def _response(body: dict[str, Any]) -> Answer:
     cut, filtered = reason == "max_output_tokens", reason == "content_filter"
     if status != "completed" and not (status == "incomplete" and (cut or filtered)):
         raise RecordRejected(f"it is {status} ({reason or 'no reason given'}); send it again or leave it out")
-    tokens = field(body, "usage", "output_tokens")
-    if tokens is None:
-        raise RecordRejected("it has no usage.output_tokens; leave it out")
-    return Answer(tokens, cut, field(body, "max_output_tokens"))
+    return Answer(_tokens(body, "output", "input"), cut, field(body, "max_output_tokens"), field(body, "model"))
+
+
+def _tokens(body: dict[str, Any], output: str, prompt: str) -> Generated:
+    usage = field(body, "usage")
+    generated, reasoning = (
+        field(usage, f"{output}_tokens"),
+        field(usage, f"{output}_tokens_details", "reasoning_tokens"),
+    )
+    if generated is None:
+        raise RecordRejected(f"it has no usage.{output}_tokens; leave it out")
+    return generated_tokens(generated, reasoning, field(usage, "total_tokens"), field(usage, f"{prompt}_tokens"))

@@ -18,7 +18,8 @@ def from_table(
     >>> from_table("runs.parquet", columns={"query_id": "question", "tokens": "n_out"})  # doctest: +SKIP
     <RolloutTable: 800 rollouts, 0 rows skipped>
 
-    Ours are query_id, tokens, correct, cap, weight. A column that is mapped takes the place of one that has our name.
+    Ours are query_id, tokens, correct, cap, weight. `usage.completion_tokens` is a field inside another. A column
+    that is mapped takes the place of one that has our name.
     Parameters and errors as `clear_alloc.files.read_rollouts`.
     """
     return read_rollouts(path, columns=columns, skip_bad_rows=skip_bad_rows)

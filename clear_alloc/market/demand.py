@@ -15,15 +15,15 @@ import numpy as np
 from clear_alloc.curves import Array
 from clear_alloc.support.types import Bool, Column, Index
 
-__all__ = ["MOST_STATES", "ChoiceClass", "Choices", "Demand", "Jumps", "Raise", "undominated"]
+__all__ = ["MOST_STATES", "ChoiceClass", "Choices", "Demand", "Breakpoints", "Raise", "undominated"]
 
 MOST_STATES = 20_000  # undominated states that are kept of any combination of queries
 
 
-class Jumps(NamedTuple):
-    """Places where demand jumps, as columns of shape (jumps,), in the order in which each query climbs them.
+class Breakpoints(NamedTuple):
+    """Places where demand points, as columns of shape (points,), in the order in which each query climbs them.
 
-    query, level : who moves where. price : value per budget unit, below which it does. cost : what the move costs.
+    query, level : which query moves where. price : value per budget unit, below which it does. cost : of the move.
     """
 
     query: Index
@@ -167,16 +167,16 @@ class Demand(ABC):
         """The levels that decisions belong to. O(n)."""
 
     @abstractmethod
-    def jumps(self, low: float, high: float) -> Jumps:
-        """The jumps at prices in (low, high], with what they cost just above `low`. O(n)."""
+    def breakpoints_between(self, low: float, high: float) -> Breakpoints:
+        """The breakpoints at prices in (low, high], with what they cost just above `low`. O(n)."""
 
     @abstractmethod
-    def first_jumps(self) -> Jumps:
+    def first_breakpoints(self) -> Breakpoints:
         """The first move of each query away from its default, with what it costs just below its price."""
 
     @abstractmethod
-    def core_jumps(self, levels: Index) -> tuple[Jumps, Bool]:
-        """All jumps, with what they cost at least, and which of them `levels` have taken. O(n)."""
+    def core_breakpoints(self, levels: Index) -> tuple[Breakpoints, Bool]:
+        """All points, with what they cost at least, and which of them `levels` have taken. O(n)."""
 
     @abstractmethod
     def least_charge(self, levels: Index) -> Array:
@@ -215,7 +215,7 @@ class Demand(ABC):
 
     @abstractmethod
     def without_unaffordable(self, free: float) -> Self:
-        """The same without what costs more than `free` above the default. O(n)."""
+        """A demand without what costs more than `free` above the default. O(n)."""
 
     @property
     @abstractmethod

@@ -32,7 +32,7 @@ class FeasibleCaps(NamedTuple):
     lifts: Bool
 
     def take(self, rows: Index) -> FeasibleCaps:
-        """The same for some of the queries, in the order of their rows."""
+        """Feasible caps of some of the queries, in the order of their rows."""
         if len(rows) == len(self.floor) and (np.diff(rows) == 1).all():
             return self
         if not len(self.listed):

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from clear_alloc.columns.constant import any_nonzero
 from clear_alloc.curves import Array, Charged, Curves, Menu, Mixed, Smooth
 from clear_alloc.errors import InvalidArgument
 from clear_alloc.market.demand import Demand
@@ -36,7 +37,8 @@ class Market:
 
     def __init__(self, curves: Curves, caps: FeasibleCaps, tariff: Tariff):
         self.curves, self.caps, self.tariff = curves, caps, tariff
-        self.plain = tariff.plain  # whether a cap is charged as it is
+        # Whether a cap is charged as it is.
+        self.plain = tariff.accounting == "reserved" and tariff.rate is None and tariff.call is None
         smooth, menus, smooth_rows, menu_rows = _by_kind(curves)
         listed = np.isin(smooth_rows, caps.listed, assume_unique=True) if len(caps.listed) else None
         self.menu_rows = menu_rows  # of the caller's own menus; other finite choices are listed levels
@@ -57,12 +59,15 @@ class Market:
         """The caller's menus, then the curves whose caps are listed, as one demand."""
         tables = []
         if menus is not None:
-            tables.append(options_of_menus(menus, self.caps.take(self.menu_rows), self.tariff, self.menu_rows))
+            tables.append(self._menu_options(menus))
         if smooth is not None and len(listed_rows):
             caps, tariff = self.caps.take(listed_rows), self.tariff.take(listed_rows)
             tables.append(options_of_levels(smooth[listed], caps, tariff))
         rows = np.concatenate([self.menu_rows, listed_rows])
         return [(_of_options(OptionTable.concatenate(tables), rows), rows)] if tables else []
+
+    def _menu_options(self, menus: Menu) -> OptionTable:
+        return options_of_menus(menus, self.caps.take(self.menu_rows), self.tariff, self.menu_rows, self.plain)
 
     def _smooth(self, curves: Smooth, rows: Index) -> SmoothDemand:
         every = len(rows) == len(self)
@@ -143,6 +148,14 @@ class Market:
         return float(self.least.sum())
 
     @cached_property
+    def least_step(self) -> float:
+        """Budget units that one more token costs at most: what whole caps may leave."""
+        if self.divisible is None:
+            return 0.0
+        rate = self.divisible.charged.rate
+        return 1.0 if rate is None else float(rate.min(initial=np.inf))
+
+    @cached_property
     def highest_price(self) -> float:
         """Price at and above which every query keeps its floor."""
         return max((float(demand.entry_price.max(initial=0.0)) for demand in self.demands), default=0.0)
@@ -157,17 +170,13 @@ class Market:
         return sum(demand.total_at(price) for demand in self.demands)
 
     def demand_above(self, price: float) -> Callable[[float], float]:
-        """Total demand as a function; above `price` it asks only those who may leave their floor."""
-        if price <= 0.0 or self.divisible is None or len(self.demands) > 1:
-            return self.total_demand
+        """Total demand as a function; above `price` it asks only queries that may leave their floor."""
         side = self.divisible
+        # Beside floors, a sum in another order could differ in its last bit, and so the price.
+        if price <= 0.0 or side is None or len(self.demands) > 1 or any_nonzero(side.floor_charge):
+            return self.total_demand
         active = side.take(np.flatnonzero(side.entry_price > price))
-        rest = float(side.floor_charge.sum() - active.floor_charge.sum())
-
-        def demand(asked: float) -> float:
-            return self.total_demand(asked) if asked < price else rest + active.total_at(asked)
-
-        return demand
+        return lambda asked: self.total_demand(asked) if asked < price else active.total_at(asked)
 
     def demand_of_each(self, price: float) -> Array:
         """Budget units that each query wants at a price, shape (n,). O(n)."""
@@ -192,7 +201,7 @@ class Market:
         return Market(self.curves[rows], self.caps.take(rows), self.tariff.take(rows))
 
     def without_unaffordable(self, free: float) -> Market:
-        """The same market without what would cost more than `free` budget units above the floors."""
+        """A market without what would cost more than `free` budget units above the floors."""
         new = object.__new__(Market)
         new.__dict__.update({k: v for k, v in self.__dict__.items() if k not in _DERIVED})
         new.demands = tuple(demand.without_unaffordable(free) for demand in self.demands)

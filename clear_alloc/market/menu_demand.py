@@ -9,7 +9,7 @@ import numpy as np
 
 from clear_alloc.curves import Array, Steps, envelope
 from clear_alloc.errors import InvalidArgument
-from clear_alloc.market.demand import ChoiceClass, Choices, Demand, Jumps, Raise, undominated
+from clear_alloc.market.demand import Breakpoints, ChoiceClass, Choices, Demand, Raise, undominated
 from clear_alloc.market.option_table import OptionTable
 from clear_alloc.support.parallel import cached_property
 from clear_alloc.support.types import Bool, Column, Index
@@ -183,25 +183,25 @@ class MenuDemand(Demand):
         """The options themselves."""
         return decision.astype(np.intp)
 
-    def jumps(self, low: float, high: float) -> Jumps:
+    def breakpoints_between(self, low: float, high: float) -> Breakpoints:
         """Edges whose slope is in (low, high]. O(edges)."""
         edges = np.flatnonzero((self.steps.price > low) & (self.steps.price <= high))
-        return self._jumps(edges)
+        return self._edges(edges)
 
-    def _jumps(self, edges: Index | slice) -> Jumps:
+    def _edges(self, edges: Index | slice) -> Breakpoints:
         steps = self.steps
-        return Jumps(steps.owner[edges], steps.option[edges], steps.price[edges], steps.cost[edges])
+        return Breakpoints(steps.owner[edges], steps.option[edges], steps.price[edges], steps.cost[edges])
 
-    def first_jumps(self) -> Jumps:
+    def first_breakpoints(self) -> Breakpoints:
         """The first edge of each envelope."""
         _, first = np.unique(self.steps.owner, return_index=True)
-        return self._jumps(first)
+        return self._edges(first)
 
-    def core_jumps(self, levels: Index) -> tuple[Jumps, Bool]:
+    def core_breakpoints(self, levels: Index) -> tuple[Breakpoints, Bool]:
         """All edges, and which of them end at or below the option in force. O(edges)."""
         steps = self.steps
         climbed = self.charge(levels)[steps.owner] >= self.costs[steps.owner, steps.option]
-        return self._jumps(slice(None)), climbed
+        return self._edges(slice(None)), climbed
 
     def least_charge(self, levels: Index) -> Array:
         """What the options in force are charged."""
@@ -275,7 +275,7 @@ class MenuDemand(Demand):
         return bool((self.steps.cost > free).any())
 
     def without_unaffordable(self, free: float) -> MenuDemand:
-        """The same without options that would cost more than `free` above the base."""
+        """A demand without options that would cost more than `free` above the base."""
         dear = (self.costs - self.base_charge[:, None] > free) & np.isfinite(self.costs)
         if not dear.any():
             return self
@@ -292,5 +292,5 @@ class MenuDemand(Demand):
 
     @property
     def saturation(self) -> float:
-        """What everybody's most valuable option is charged."""
+        """What the most valuable option of each query is charged, summed."""
         return float(self.charge(self.levels_at(0.0)).sum())

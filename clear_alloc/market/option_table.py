@@ -1,4 +1,4 @@
-"""Finite choices as a table: the options of menus and the listed levels of smooth curves, what they grant and cost."""
+"""Finite choices as a table: options of menus and listed levels of smooth curves, what they grant and cost."""
 
 from __future__ import annotations
 
@@ -58,15 +58,15 @@ class OptionTable(NamedTuple):
         return self._replace(**columns)
 
 
-def options_of_menus(menu: Menu, caps: FeasibleCaps, tariff: Tariff, rows: Index) -> OptionTable:
-    """A menu's options as the tariff charges them. O(n k log k)."""
+def options_of_menus(menu: Menu, caps: FeasibleCaps, tariff: Tariff, rows: Index, plain: bool) -> OptionTable:
+    """A menu's options as the tariff charges them. plain : whether a cap is charged as it is. O(n k log k)."""
     there = np.isfinite(menu.sorted_costs)
     granted = caps.lifted(np.ceil(menu.sorted_costs))
     forced = caps.floor > caps.fallback
     ruled_out = ~there | ~np.isfinite(granted) | ((granted < caps.floor[:, None]) & forced[:, None])
     value, label = np.where(there, menu.sorted_values, -np.inf), menu.order
     deviation = np.zeros(granted.shape)
-    if tariff.plain:
+    if plain:
         # A cap buys the best option that it covers.
         best = np.maximum.accumulate(value, axis=1)
         leads = np.diff(best, axis=1, prepend=-np.inf) > 0
@@ -120,7 +120,7 @@ def options_of_levels(curves: Smooth, caps: FeasibleCaps, tariff: Tariff) -> Opt
     charged = Charged(curves, tariff.accounting, rate, call)
     value = np.where(there, curves.utility(granted_caps.T).T, -np.inf)
     charge, most = (np.where(there, ask(granted_caps.T).T, np.inf) for ask in (charged.charge, charged.worst))
-    # The fallback is one more level for who gets no other.
+    # The fallback is one more level for queries that get no other.
     label = np.full(granted.shape, -1)
     options = OptionTable(
         granted, charge, value, label, charged.deviation(granted_caps.T).T, most,

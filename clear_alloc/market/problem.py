@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from functools import partial
 from statistics import NormalDist
 from typing import Any, NamedTuple
@@ -29,6 +30,7 @@ __all__ = [
 ]
 
 CurvesLike = Curves | Sequence[CurveRecord]
+MONEY_RTOL = 2.0**-48  # of a budget: what sums of decimal prices may be off by, as floats
 _OF_QUERIES = ("min_tokens", "max_tokens", "levels", "fallback", "rate", "call")
 
 
@@ -62,10 +64,11 @@ def read_problem(curves: CurvesLike, budget: float | None, terms: AllocateOption
         curves = from_records(records)
         terms = _with_own(terms, records)
     caps = read_feasible(len(curves), terms.min_tokens, terms.max_tokens, terms.levels, terms.fallback)
-    usual = terms.accounting == "reserved" and terms.rate is None and terms.call is None
+    plain = isinstance(terms.accounting, str) and terms.accounting == "reserved"
+    usual = plain and terms.rate is None and terms.call is None
     tariff = Tariff() if usual else read_tariff(terms.accounting, terms.rate, terms.call, partial(_options, curves))
     market = Market(curves, caps, tariff)
-    pool = in_market_units(given, tariff)
+    pool = in_market_units(given, tariff, market.plain)
     if market.total_floor > pool:
         what = "min_tokens and fallbacks" if caps.fallback.any() else "min_tokens"
         raise BudgetTooSmall(market.total_floor * tariff.unit, given, what, tariff.counted_in)
@@ -93,19 +96,19 @@ def _options(curves: Curves) -> npt.NDArray[np.intp]:
     return counts
 
 
-def in_market_units(budget: float, tariff: Tariff) -> float:
+def in_market_units(budget: float, tariff: Tariff, plain: bool) -> float:
     """The pool in units of the market. Reserved tokens are whole, so only a whole number of them can be spent."""
     if tariff.unit == 1.0:
-        return float(np.floor(budget)) if tariff.plain else budget
+        priced = tariff.rate is not None or tariff.call is not None
+        return float(np.floor(budget)) if plain else budget * (1.0 + MONEY_RTOL * priced)
     pool = budget / tariff.unit
-    if not tariff.plain or not np.isfinite(pool):
+    if not plain or not np.isfinite(pool):
         return pool
     if pool > MAX_TOKENS:
         return MAX_TOKENS
-    whole = float(np.floor(pool))
-    # The quotient may be rounded to the wrong side of a whole number.
-    whole += (whole + 1.0) * tariff.unit <= budget
-    return whole - (whole * tariff.unit > budget)
+    # Money is decimal: three tokens of 0.1 cost 0.3, which floats would call too little; a product of floats fits too.
+    whole = float(Decimal(repr(budget)) // Decimal(repr(tariff.unit)))
+    return whole + ((whole + 1.0) * tariff.unit <= budget)
 
 
 def _z_score(overrun: object) -> float:

@@ -30,7 +30,7 @@ def read_feasible(
     levels: object = None,
     fallback: npt.ArrayLike = 0,
 ) -> FeasibleCaps:
-    """Judge and merge; InvalidArgument names the argument, the row and the value. O(n)."""
+    """Check and merge; InvalidArgument names the argument, the row and the value. O(n)."""
     if levels is None and max_tokens is None and _is_none(min_tokens) and _is_none(fallback):
         zero = broadcast_column(np.zeros(1), n)
         return FeasibleCaps(
@@ -106,7 +106,7 @@ def _limits_of(
     """Floor, fallback, low, high and the list, if any, of a query whose limits were `floor` and `high`."""
     free = entry_levels.zero and floor <= fallback
     if not entry_levels.zero and floor <= fallback:
-        floor = fallback = 0.0  # everybody is funded, so nobody falls back
+        floor = fallback = 0.0  # every query is funded, so none falls back
     if entry_levels.span is None:
         fit = entry_levels.points[(entry_levels.points >= floor) & (entry_levels.points <= high)]
         if len(fit) or free:

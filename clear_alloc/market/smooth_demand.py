@@ -10,14 +10,22 @@ from collections.abc import Callable
 
 import numpy as np
 
-from clear_alloc.columns.constant import any_nonzero, broadcast_column, is_repeated, of_repeated, take_columns
+from clear_alloc.columns.constant import (
+    any_nonzero,
+    broadcast_column,
+    exact_total,
+    is_repeated,
+    of_repeated,
+    take_columns,
+)
 from clear_alloc.curves import MAX_TOKENS, Array, Charged, Rows, steepest_chord
-from clear_alloc.market.demand import MOST_STATES, ChoiceClass, Choices, Demand, Jumps, Raise, undominated
+from clear_alloc.market.demand import MOST_STATES, Breakpoints, ChoiceClass, Choices, Demand, Raise, undominated
 from clear_alloc.support.parallel import BLOCK, cached_property, each_block
 from clear_alloc.support.types import Bool, Column, Index
 
 __all__ = ["SmoothDemand"]
 
+_EXACT_SUMS = 1_024  # queries
 _MOST_CLASSES = 512  # curves; of more, what a better combination adds is not worth the search
 _MOST_CAPS = 1 << 17  # of all curves, tried one by one
 _MOST_OPTIONS = 96  # of a curve that may matter, where lists may be long
@@ -116,7 +124,7 @@ class SmoothDemand(Demand):
         return prices
 
     @cached_property
-    def breakpoints(self) -> Bool:
+    def discontinuous(self) -> Bool:
         """Queries whose demand is discontinuous: they leave the floor for a distant cap or not at all."""
         distant = self.start > self.floor
         if not self.plain:
@@ -140,7 +148,7 @@ class SmoothDemand(Demand):
     @property
     def breakpoint_prices(self) -> Array:
         """Entry prices of queries whose demand is discontinuous there."""
-        return self.entry_price[self.breakpoints]
+        return self.entry_price[self.discontinuous]
 
     def charge(self, decision: Column) -> Array:
         """Budget units charged for caps (token). O(n)."""
@@ -203,7 +211,7 @@ class SmoothDemand(Demand):
     def totals(self, decision: Column, *quantities: str) -> list[float]:
         """Sums of `charge`, `variance`, `third_moment` or `worst`, each 0 for a cap of 0. O(n), in blocks."""
         if self.plain and quantities == ("charge",):
-            return [float(decision.sum())]
+            return [exact_total(decision)]
         asks = [getattr(Charged, name) for name in quantities]
         sums = self._of_capped(decision, lambda side, caps: [float(ask(side, caps).sum()) for ask in asks])
         return [sum(column) for column in sums]
@@ -253,30 +261,32 @@ class SmoothDemand(Demand):
     def levels_at(self, price: float) -> Index:
         """1 for queries that leave their floor at a price, or that may start with any number of tokens. O(n)."""
         # What a query that enters without a jump will get is told by what is left at a lower price.
-        return np.where(self.breakpoints, self.entry_price > price, self.entry_price > 0.0).astype(np.intp)
+        return np.where(self.discontinuous, self.entry_price > price, self.entry_price > 0.0).astype(np.intp)
 
     def levels_of(self, decision: Column) -> Index:
         """1 for caps above the floor."""
         return (decision > self.floor).astype(np.intp)
 
-    def jumps(self, low: float, high: float) -> Jumps:
+    def breakpoints_between(self, low: float, high: float) -> Breakpoints:
         """Queries that enter at prices in (low, high], in order of rows. O(n)."""
-        query = np.flatnonzero(self.breakpoints & (self.entry_price > low) & (self.entry_price <= high))
+        query = np.flatnonzero(self.discontinuous & (self.entry_price > low) & (self.entry_price <= high))
         side = self.take(query)
         cost = side.charge_if_funded(low) - side.floor_charge
-        return Jumps(query, np.ones(len(query), dtype=np.intp), side.entry_price, cost)
+        return Breakpoints(query, np.ones(len(query), dtype=np.intp), side.entry_price, cost)
 
-    def first_jumps(self) -> Jumps:
+    def first_breakpoints(self) -> Breakpoints:
         """Every query from its floor to the cap that it wants just below its entry price."""
         cost = self.charge(self.demand_if_funded(self.entry_price * (1.0 - 1e-9))) - self.floor_charge
-        return Jumps(np.arange(len(self)), np.ones(len(self), dtype=np.intp), self.entry_price, cost)
+        return Breakpoints(np.arange(len(self)), np.ones(len(self), dtype=np.intp), self.entry_price, cost)
 
-    def core_jumps(self, levels: Index) -> tuple[Jumps, Bool]:
+    def core_breakpoints(self, levels: Index) -> tuple[Breakpoints, Bool]:
         """All entries, with the charge of the smallest cap on the branch, and which queries are funded. O(n)."""
-        query = np.flatnonzero(self.breakpoints)
+        query = np.flatnonzero(self.discontinuous)
         side = self.take(query)
-        jumps = Jumps(query, np.ones(len(query), dtype=np.intp), self.entry_price[query], side.charge(side.start))
-        return jumps, levels[query] > 0
+        points = Breakpoints(
+            query, np.ones(len(query), dtype=np.intp), self.entry_price[query], side.charge(side.start)
+        )
+        return points, levels[query] > 0
 
     def least_charge(self, levels: Index) -> Array:
         """The floor's charge, or that of the smallest cap on the branch. O(n)."""
@@ -351,7 +361,7 @@ class SmoothDemand(Demand):
         return bool((self.charge_if_funded(price) - self.floor_charge > free).any())
 
     def without_unaffordable(self, free: float) -> SmoothDemand:
-        """The same without caps that cost more than `free` budget units above the floors."""
+        """A demand without caps that cost more than `free` budget units above the floors."""
         dear = np.flatnonzero(self.charge(self.last_whole) - self.floor_charge > free)
         high, side = self.high.copy(), self.take(dear)
         high[dear] = side.cap_within(side.floor_charge + free)
@@ -366,11 +376,11 @@ class SmoothDemand(Demand):
 
     @property
     def saturation(self) -> float:
-        """What everybody's last useful whole cap is charged."""
+        """What the last useful whole caps of all queries are charged."""
         return float(self.charge(self.last_whole).sum())
 
     def everything(self) -> Array:
-        """Everybody's largest useful whole cap: nothing is worth more."""
+        """The largest useful whole cap of each query: nothing is worth more."""
         return np.where(self.entry_price > 0.0, self.last_whole, self.floor)
 
     def cap_within(self, charge: Array, above: Array | float = 0.0) -> Array:

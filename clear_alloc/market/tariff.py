@@ -31,17 +31,12 @@ class Tariff(NamedTuple):
     unit: float = 1.0
 
     @property
-    def plain(self) -> bool:
-        """Whether a cap is charged as it is."""
-        return self.accounting == "reserved" and self.rate is None and self.call is None
-
-    @property
     def counted_in(self) -> str:
         """What the caller's budget is counted in, for messages."""
         return "tokens" if self.unit == 1.0 and self.rate is None and self.call is None else "budget units"
 
     def take(self, rows: npt.NDArray[np.intp]) -> Tariff:
-        """The same for some of the queries."""
+        """A tariff for some of the queries."""
         rate, call = (None if column is None else column[rows] for column in (self.rate, self.call))
         return Tariff(self.accounting, rate, call, self.unit)
 
@@ -57,7 +52,7 @@ def read_tariff(
     call: RatesLike | None,
     lengths: Callable[[], npt.NDArray[np.intp]],
 ) -> Tariff:
-    """Judge what caps are charged; `lengths` gives (n,): options of each query, 1 for a smooth curve. O(n)."""
+    """Check what caps are charged; `lengths` gives (n,): options of each query, 1 for a smooth curve. O(n)."""
     charged = checked_accounting(accounting)
     rates = None if rate is None else _read("rate", rate, lengths())
     calls = None if call is None else _read("call", call, lengths())

@@ -62,7 +62,8 @@ def allocate(
         The only caps allowed: whole tokens, `{0, 1024, 4096}`, or 0 and a range, `{0, (1024, 32000)}`. Without 0
         every query is funded.
     fallback : whole tokens, scalar or shape (n,)
-        What a query gets that is not funded, and is charged; a menu its best option of at most so many tokens.
+        What a query gets that is not funded, and is charged; a menu its best option of at most so many tokens. It is
+        exempt from `levels`: what an engine does with a query without a cap of its own.
     rate : budget units per token, scalar, (n,), or for menus one list per query
         Gives the budget another unit than tokens: money. Default 1.
     call : budget units per funded query, like `rate`
@@ -78,8 +79,8 @@ def allocate(
     Returns
     -------
     Allocation
-        Whole caps within the budget, worth at least as much as a uniform or a proportional split, with the dual
-        price, an upper bound on any allocation's utility and the gap to it.
+        Whole caps within the budget, worth at least as much as a uniform or a proportional split. With them: the
+        dual price, an upper bound on any allocation's utility and the gap to it.
 
     Raises
     ------

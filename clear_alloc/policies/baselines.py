@@ -59,7 +59,7 @@ def exact(curves: CurvesLike, budget: float, **options: Unpack[AllocateKwargs]) 
     """The best whole caps there are: every choice that the certified gap leaves open is looked at; small cases only.
 
     Arguments and result are those of `allocate`, without a margin (`overrun=0.5`) under expected accounting. Raises
-    TooLarge where lists of undominated states pass 20,000, or a query has more than 4,096 caps to choose from.
+    TooLarge where lists of undominated states pass 20,000, or more than 512 smooth curves or 131,072 caps are open.
     """
     return _baseline("exact", _exact, curves, budget, options)
 
@@ -121,7 +121,7 @@ def _first_who_fit(market: Market, caps: Array, order: npt.NDArray[np.intp], bud
     """Caps in order while the budget lasts, the floor for everybody else."""
     floor = np.maximum(market.caps.floor, market.default_tokens)
     wanted = np.maximum(np.minimum(caps, market.caps.high), floor)
-    # What is charged of who, were all of them funded; a plain cap in full, used or not.
+    # What each query would be charged if all were funded; a plain cap in full, used or not.
     charge = wanted if market.plain else charge_per_query(market, solution_within(market, wanted))
     base = floor if market.plain else market.least
     charge = np.maximum(charge, base)

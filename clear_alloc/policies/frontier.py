@@ -28,7 +28,7 @@ LAVISH = 1e-3  # of the median reservation price: beyond it, slow curves take fa
 
 @dataclass(frozen=True)
 class Frontier:
-    """One entry per budget, rising, all of shape (points,).
+    """One entry per budget, in the order given, all of shape (points,).
 
     budget, spent : token. utility, upper_bound, gap : value. price : value/token.
     funded_share : funded queries / queries, 0 to 1 (0 when there are no queries).
@@ -79,10 +79,10 @@ def _most(market: Market) -> float:
 
 def _scarce(market: Market) -> float:
     # Just below its reservation price a query demands its break-even cap.
-    entries = [demand.first_jumps() for demand in market.demands]
+    entries = [demand.first_breakpoints() for demand in market.demands]
     if not entries:
         return 0.0
-    prices, costs = (np.concatenate([getattr(jumps, name) for jumps in entries]) for name in ("price", "cost"))
+    prices, costs = (np.concatenate([getattr(points, name) for points in entries]) for name in ("price", "cost"))
     best = np.argsort(-prices, kind="stable")[: int(np.ceil(SCARCE * len(market)))]
     return _rounded(market, market.total_floor + float(costs[best].sum()))
 
@@ -109,7 +109,7 @@ def frontier(
     curves : Curves
         Shape (n,).
     budgets : tokens, each >= 0, optional
-        Sorted before use. Default: `points` of them, in equal ratios from the scarce to the lavish budget,
+        Answered in the order given. Default: `points` of them, in equal ratios from the scarce to the lavish budget,
         and the saturation budget.
     points : int, >= 2
     policy : function with the signature of `allocate`
@@ -124,13 +124,15 @@ def frontier(
     InvalidArgument
         Fewer than two points; and whatever the policy refuses.
     """
-    chosen = _default_budgets(curves, points, options) if budgets is None else sorted(budgets)
-    results: list[Allocation] = []
+    chosen = _default_budgets(curves, points, options) if budgets is None else list(budgets)
+    found: dict[int, Allocation] = {}
     warm: dict[str, float] = {}
-    for budget in track(chosen):
-        results.append(policy(curves, budget, **options, **warm))
+    rising = sorted(range(len(chosen)), key=lambda place: chosen[place])
+    for place, budget in zip(rising, track([chosen[place] for place in rising]), strict=True):
+        found[place] = policy(curves, budget, **options, **warm)
         if policy is allocate:  # the last price is a guess of the next one
-            warm = {"start": results[-1].price}
+            warm = {"start": found[place].price}
+    results = [found[place] for place in range(len(chosen))]
     return Frontier(*(np.array(column, dtype=np.float64) for column in _columns(results)))
 
 

@@ -1,7 +1,7 @@
 """The models' bounds applied to whole columns at once, for tables of a million rows.
 
 This never has the last word: a suspect row is shown to its model, which refuses it with a message or lets it
-pass. So there is one judge and one wording.
+pass. So there is one verdict and one wording.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ AMOUNTS = frozenset(LEAST)  # one number, or a list of them
 TEXTS = frozenset({"id", "query_id", "custom_id", "family", "group", "name", "parent", "reason"})
 
 # numpy kinds of column whose values the models take: text or whole numbers as names, booleans as correct, ...
-_KINDS = {**dict.fromkeys(TEXTS, "Oiu"), "correct": "iufb", "funded": "b", **dict.fromkeys(LISTS, "")}
+_KINDS = {**dict.fromkeys(TEXTS, "Oiu"), "correct": "iufb", "funded": "b", "capped": "b", **dict.fromkeys(LISTS, "")}
 Clash = Callable[[npt.NDArray[Any], npt.NDArray[Any]], npt.NDArray[np.bool_]]
 _TESTS = {"ge": np.greater_equal, "gt": np.greater, "le": np.less_equal}
 

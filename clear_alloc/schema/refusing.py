@@ -32,9 +32,6 @@ def refusal(error: ValidationError, model: type[BaseModel]) -> InvalidArgument:
     if kind == "row_rule":
         rule = first["ctx"]
         return InvalidArgument(rule["field"], rule["value"], rule["allowed"], rule["remedy"])
-    if not where:
-        detail = first.get("ctx", {}).get("error", "it is something else")
-        return InvalidArgument("the row", value, "one JSON object", f"repair the row ({detail})")
     field, position = str(where[0]), next((part for part in where[1:] if isinstance(part, int)), None)
     if kind == "extra_forbidden":
         allowed = f"the columns {', '.join(model.model_fields)}"

@@ -48,7 +48,7 @@ class CapRow(BaseModel):
     """One line of a caps file: what one query is granted.
 
     `choice` is a menu's option, -1 for none; `reason` the name of a `Reason` in small letters; `charge` what the
-    budget is charged, budget units.
+    budget is charged, budget units; `capped` is false where `tokens` is the mean length of an option and no cap.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -59,6 +59,7 @@ class CapRow(BaseModel):
     choice: Whole | None = Field(None, ge=-1, le=MOST, description="the index of an option, or -1 for none")
     reason: Name | None = Field(None, min_length=1, description=", ".join(REASONS))
     charge: Real | None = Field(None, ge=0, description="a finite number of budget units, at least 0")
+    capped: Flag | None = Field(None, description="true or false")
 
     @field_validator("reason")
     @classmethod

@@ -191,15 +191,15 @@ class CrossFit:
     def _asked(self, budget: float, queries: Iterable[Any] | None, terms: AllocateKwargs) -> SelectionTask:
         pool = checked_budget(budget)
         rows = np.arange(len(self.ids)) if queries is None else _rows(self.ids, queries)
-        place = np.full(len(self.ids), -1)
-        place[rows] = np.arange(len(rows))
+        position = np.full(len(self.ids), -1)
+        position[rows] = np.arange(len(rows))
         # Used once per fold and candidate, which an iterator would not survive.
         kept = {name: list(value) if isinstance(value, Iterator) else value for name, value in terms.items()}
         given = AllocateOptions(**kept)  # type: ignore[arg-type]
         tariff = read_tariff(given.accounting, given.rate, given.call, lambda: np.ones(len(rows), dtype=np.intp))
         weight = self._folds.data.weight
         worth = np.ones(len(rows)) if weight is None else weight[rows]
-        return SelectionTask(pool, rows, place, worth, tariff, cast(AllocateKwargs, kept))
+        return SelectionTask(pool, rows, position, worth, tariff, cast(AllocateKwargs, kept))
 
 
 def choose(
@@ -213,8 +213,8 @@ def choose(
 ) -> Choice:
     """Fit, and allocate a budget by the family, or by one cap for all, that does best on rollouts set aside.
 
-    The same as `CrossFit(rollouts, families, folds).choose(budget, queries=queries, **terms)`, whose pages say what
-    is taken, returned and raised, and what it costs. For several budgets, keep one CrossFit: it fits only once.
+    Returns `CrossFit(rollouts, families, folds).choose(budget, queries=queries, **terms)`; the two pages say what is
+    taken and raised, and what it costs. For several budgets, keep one CrossFit: it fits only once.
 
     Examples
     --------
@@ -230,7 +230,7 @@ def choose(
 def _best(held: Mapping[str, HoldoutScore]) -> str:
     fits = [name for name in held if held[name].within]
     if not fits:
-        least = min(own.charged for own in held.values())
+        least = min(score.charged for score in held.values())
         return next(name for name in held if held[name].charged <= least * (1.0 + ROUNDING))
     most = max(held[name].value for name in fits)
     return next(name for name in fits if held[name].value >= most * (1.0 - ROUNDING))

@@ -16,8 +16,9 @@ __all__ = ["Folds", "checked_families", "checked_folds"]
 class Folds:
     """Each query's rollouts, dealt in the order in which they stand; a query's only rollout is never set aside.
 
-    test_rows : rows of the rollouts of each fold, none of them empty; one fold that sets nothing aside where no query
-    has two rollouts. Every query keeps a rollout outside each fold, so that all curves have the queries of `data.ids`.
+    test_rows : rows of the rollouts of each fold, none of them empty; one fold that sets nothing aside where no
+        query has two rollouts. Every query keeps a rollout outside each fold: all curves have the queries of
+        `data.ids`.
     """
 
     def __init__(self, data: Rollouts, folds: int):
@@ -57,7 +58,7 @@ def _dealt(data: Rollouts, folds: int) -> list[Ints]:
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order)) - np.repeat(np.cumsum(times) - times, times)
     fold = np.where(times[data.query] > 1, rank % folds, -1)
-    rows = [np.flatnonzero(fold == own) for own in range(int(fold.max()) + 1)]
+    rows = [np.flatnonzero(fold == number) for number in range(int(fold.max()) + 1)]
     return rows or [np.empty(0, dtype=np.intp)]
 
 

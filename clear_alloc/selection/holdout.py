@@ -39,69 +39,69 @@ class HoldoutScore(NamedTuple):
 
 
 class SelectionTask(NamedTuple):
-    """One question. rows : numbers of its queries, (n,). place : their places by number, -1 for others.
+    """One question. rows : numbers of its queries, (n,). position : their positions by number, -1 for others.
 
     weight : value of a right answer, (n,).
     """
 
     budget: float
     rows: Ints
-    place: Ints
+    position: Ints
     weight: Array
     tariff: Tariff
     terms: AllocateKwargs
 
 
-def held_out(folds: Folds, act: Callable[..., Allocation], family: str, asked: SelectionTask) -> HoldoutScore:
+def held_out(folds: Folds, act: Callable[..., Allocation], family: str, task: SelectionTask) -> HoldoutScore:
     """Score a policy; where it overspends, with a budget that is smaller by the factor by which it does.
 
     O(rollouts) and an allocation per fold; a few times that where it overspends.
     """
-    held, foreseen = _scored(folds, act, family, asked, asked.budget)
+    held, foreseen = _scored(folds, act, family, task, task.budget)
     for tried in range(_ROUNDS):
         if held.within:
             break
         # Curves foresaw less than was burned; by their own measure the budget is that much smaller.
-        smaller = (1.0 - _HAIR * 2.0**tried) * asked.budget * foreseen / held.charged
+        smaller = (1.0 - _HAIR * 2.0**tried) * task.budget * foreseen / held.charged
         try:
-            held, foreseen = _scored(folds, act, family, asked, smaller)
+            held, foreseen = _scored(folds, act, family, task, smaller)
         except BudgetTooSmall:  # for the floors, which have to be paid
             break
     return held
 
 
 def _scored(
-    folds: Folds, act: Callable[..., Allocation], family: str, asked: SelectionTask, budget: float
+    folds: Folds, act: Callable[..., Allocation], family: str, task: SelectionTask, budget: float
 ) -> tuple[HoldoutScore, float]:
     """Also what the curves foresaw, budget units."""
-    data, n, expected = folds.data, len(asked.rows), asked.tariff.accounting == "expected"
+    data, n, expected = folds.data, len(task.rows), task.tariff.accounting == "expected"
     right, charged, times, foreseen = np.zeros((4, n))
     margin = 0.0
     for fold, test_rows in enumerate(folds.test_rows):
-        result = act(folds.curves(family, fold).take(asked.rows), budget, **asked.terms)
-        place = asked.place[data.query[test_rows]]
-        mine, place = test_rows[place >= 0], place[place >= 0]
-        tokens, caps = data.tokens[mine], result.tokens[place]
-        right += np.bincount(place, data.right[mine] & (tokens <= caps), n)
-        charged += np.bincount(place, _charge(asked.tariff, result, place, tokens), n)
-        times += np.bincount(place, minlength=n)
+        result = act(folds.curves(family, fold).take(task.rows), budget, **task.terms)
+        position = task.position[data.query[test_rows]]
+        mine, position = test_rows[position >= 0], position[position >= 0]
+        tokens, caps = data.tokens[mine], result.tokens[position]
+        right += np.bincount(position, data.right[mine] & (tokens <= caps), n)
+        charged += np.bincount(position, _charge(task.tariff, result, position, tokens), n)
+        times += np.bincount(position, minlength=n)
         foreseen += result.charges / len(folds)
         margin += result.margin / len(folds)
     known = times > 0 if expected else np.zeros(n, dtype=bool)  # reserved caps are charged whatever is burned
     total = float(np.where(known, charged / np.maximum(times, 1.0), foreseen).sum())
-    within = not expected or total + margin <= asked.budget * (1.0 + ROUNDING)
-    value = float((asked.weight * right / np.maximum(times, 1.0)).sum())
+    within = not expected or total + margin <= task.budget * (1.0 + ROUNDING)
+    value = float((task.weight * right / np.maximum(times, 1.0)).sum())
     return HoldoutScore(value, total, within, int(times.sum()), budget), float(foreseen.sum())
 
 
-def _charge(tariff: Tariff, result: Allocation, place: Ints, tokens: Array) -> Array:
+def _charge(tariff: Tariff, result: Allocation, position: Ints, tokens: Array) -> Array:
     """Budget units for rollouts of so many tokens under their query's cap: `Charged`, of lengths that are known."""
-    burned: Array = np.minimum(tokens, result.tokens[place])
+    burned: Array = np.minimum(tokens, result.tokens[position])
     if tariff.rate is not None:
-        burned = burned * tariff.rate[place, 0]
+        burned = burned * tariff.rate[position, 0]
     if tariff.call is not None:
         called = result.tokens > 0
         if result.choice is not None:
             called |= result.choice >= 0  # an option of no tokens is a call as well
-        burned = burned + np.where(called[place], tariff.call[place, 0], 0.0)
+        burned = burned + np.where(called[position], tariff.call[position, 0], 0.0)
     return burned * tariff.unit

@@ -25,10 +25,11 @@ from clear_alloc.solver.splits import proportional_solution, uniform_solution
 
 __all__ = ["solve_expected"]
 
-_REPAIRS = 4  # until the margin is that of what was found; two are usual
+_REPAIRS = 4  # until the margin is that of what was found; two are usual, more where single queries move it
 _RTOL = 2e-3  # of a margin: what may stay unspent where funded sets are compared
-_ALIKE = 0.02  # of a margin: so much less or more leaves the funded set as it is
-_ROUNDS = 4  # solutions for very many queries, each nearer to its margin
+_ALIKE = 0.05  # of a margin: held back within so much of what is needed, it bounds the search well enough
+_OTHER = 0.25  # of a multiple: with so much more or less to hold back another set may be best
+_ROUNDS = 6  # solutions for very many queries, each nearer to its margin
 _MOST_RESERVED = 20_000  # queries; of more, the certain bound on their sum is far from what they burn
 
 
@@ -74,7 +75,7 @@ class _Search:
 
     def __call__(self, multiple: float, near: Solution) -> Solution:
         """The best solution that holds back `multiple` deviations, `near` one that is much like it."""
-        if self._found is not None and abs(multiple - self._found[1]) <= _ALIKE * multiple:
+        if self._found is not None and abs(multiple - self._found[1]) <= _OTHER * multiple:
             filler = self._filler(multiple, scaled_margin(self.market, near, multiple), 0.1 * CLOSE)
             same = filler(self.market, self.price, self.pool)(*funded_set_of(self.market, self._found[0]))
             if same is not None:
@@ -83,20 +84,31 @@ class _Search:
         return self._found[0]
 
     def _repaired(self, multiple: float, near: Solution) -> Solution:
-        market, best = self.market, None
+        """The best of what repair makes of pools that leave about the margin it needs."""
+        market, best = self.market, floor_solution(self.market)
+        low, high = market.total_floor, self.pool
         margin = scaled_margin(market, near, multiple)
+        inner = max(self.pool - margin, low)
         for _ in range(_REPAIRS):
-            inner = max(self.pool - margin, market.total_floor)
             clearing, bound = price_and_bound(market, inner, self.price)
             self.price = clearing.price
-            solution, _ = improved(market, clearing, bound, inner, self._filler(multiple, margin, _RTOL))
-            best = solution if best is None else max(best, solution, key=lambda one: one.utility)
-            # What was held back bounds the search for a better set, so that it must be what is needed.
-            needed = scaled_margin(market, best, multiple)
-            if abs(needed - margin) <= _ALIKE * needed:
+            found, _ = improved(market, clearing, bound, inner, self._filler(multiple, margin, _RTOL))
+            fitting = [one for one in found if self._fits(one, multiple)]
+            if len(fitting) == len(found):
+                low = max(low, inner)
+            else:
+                high = min(high, inner)
+            best = max([best, *fitting], key=lambda one: one.utility)
+            margin = scaled_margin(market, found[-1], multiple)
+            # What is held back bounds the search for a better set, so that it must be what is needed.
+            if abs(self.pool - margin - inner) <= _ALIKE * margin or high - low <= _ALIKE * margin:
                 break
-            margin = needed
-        return best or near
+            inner = self.pool - margin if low < self.pool - margin < high else 0.5 * (low + high)
+        return best
+
+    def _fits(self, solution: Solution, multiple: float) -> bool:
+        held = scaled_margin(self.market, solution, multiple)
+        return total_charge(self.market, solution) + held <= self.pool
 
     def _filler(self, multiple: float, margin: float, rtol: float) -> Filler:
         """Funded sets filled to their charge and `multiple` deviations; margin : a guess of what they come to."""
@@ -132,7 +144,7 @@ def _many_with_margin(market: Market, pool: float, z_score: float, price_guess: 
 def _reserved(market: Market, pool: float, z_score: float, known: float) -> Solution:
     """Caps that can't pass the budget at all: best where a few queries share it, or one outweighs all others."""
     charged = Market(market.curves, market.caps, market.tariff._replace(accounting="reserved"))
-    room = float(np.floor(pool)) if charged.tariff.plain else pool
+    room = float(np.floor(pool)) if charged.plain else pool
     nothing = floor_solution(market)
     if charged.total_floor > room or price_and_bound(charged, room)[1].value <= known:
         return nothing

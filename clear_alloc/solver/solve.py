@@ -15,7 +15,14 @@ from clear_alloc.solver.dual import DualBound, tightest
 from clear_alloc.solver.pricing.clearing import Clearing, Status, cleared, clearing_price, full_clearing
 from clear_alloc.solver.pricing.sampled import SAMPLED_FROM, sampled_clearing
 from clear_alloc.solver.primal.sampled_rounding import sampled_solution
-from clear_alloc.solver.primal.solution import FundedSet, Solution, evaluate, floor_solution, total_charge
+from clear_alloc.solver.primal.solution import (
+    FundedSet,
+    Solution,
+    evaluate,
+    floor_solution,
+    spend_all,
+    total_charge,
+)
 from clear_alloc.solver.primal.water_filling import greedy_funded_set, refill_funded
 from clear_alloc.solver.repair.core import improved_funded_sets
 from clear_alloc.solver.repair.split_query import MOST_QUERIES, split_query, split_query_bound
@@ -67,9 +74,10 @@ def solve(market: Market, pool: float, price_guess: float = 0.0) -> SolveResult:
         solution = evaluate(market, [side.everything()])
         if total_charge(market, solution) <= pool:
             return SolveResult(solution, clearing, bound)
-    solution, bound = improved(market, clearing, bound, pool)
-    if total_charge(market, solution) > pool:  # by rounding: charges were summed in another order
-        solution, _ = improved(market, clearing, bound, pool * (1.0 - _ROUNDING))
+    solutions, bound = improved(market, clearing, bound, pool)
+    if total_charge(market, solutions[-1]) > pool:  # by rounding: charges were summed in another order
+        solutions, _ = improved(market, clearing, bound, pool * (1.0 - _ROUNDING))
+    solution = solutions[-1]
     # A split of caps that are charged as they are is found at once; others are ruled out where that is cheap.
     if market.plain or not splits_dominated(market, pool, bound.price, bound.value - solution.utility):
         solution = _not_below_splits(market, solution, pool)
@@ -110,8 +118,8 @@ def priced_only(market: Market, pool: float, price_guess: float = 0.0) -> Soluti
 
 def improved(
     market: Market, clearing: Clearing, bound: DualBound, pool: float, filler: Filler | None = None
-) -> tuple[Solution, DualBound]:
-    """The best that repair finds at a clearing price, and the tightest bound seen.
+) -> tuple[list[Solution], DualBound]:
+    """What repair finds at a clearing price, a better one last, and the tightest bound seen.
 
     filler : how funded sets are filled, where not to the pool.
     """
@@ -120,7 +128,8 @@ def improved(
         bound = tightest([bound, _bound_at(within, inner.price, pool)])
     refill = (filler or _to_pool)(within, inner.price, pool)
     solution = _repaired(within, inner, pool, (1.0 - _ENOUGH) * bound.value, refill)
-    return _combined(market, solution, bound, pool), bound
+    rival = _combined(market, solution, bound, pool)
+    return [solution] if rival is solution else [solution, rival], bound
 
 
 def _to_pool(market: Market, price: float, pool: float) -> Refill:
@@ -128,9 +137,9 @@ def _to_pool(market: Market, price: float, pool: float) -> Refill:
 
 
 def _not_below_splits(market: Market, solution: Solution, pool: float) -> Solution:
-    # Dominance is a promise, so the splits are always candidates.
-    rivals = (uniform_solution(market, pool), proportional_solution(market, pool))
-    return max((solution, *rivals), key=lambda one: one.utility)
+    # Dominance is a promise, so the splits are always candidates; what they leave is spent.
+    rival = max((uniform_solution(market, pool), proportional_solution(market, pool)), key=lambda one: one.utility)
+    return solution if solution.utility >= rival.utility else spend_all(market, rival, pool)
 
 
 def _within_reach(market: Market, clearing: Clearing, pool: float) -> tuple[Market, Clearing]:
@@ -215,7 +224,9 @@ def best_combination(
     classes = choice_classes(bound.market, alike, bound.price * alike, gap, pool * alike)
     if classes is None:
         if exact:
-            raise TooLarge(pool, MOST_STATES, "use ca.allocate, whose gap bounds its distance to the optimum")
+            # Caps are listed no further than the budget or saturation reaches.
+            states = sum(min(pool, demand.saturation) for demand in market.demands)
+            raise TooLarge(states, MOST_STATES, "use ca.allocate, whose gap bounds its distance to the optimum")
         return None
     chosen = best_choices(Knapsack(pool, charge_rise=bound.price, classes=classes), gap, exact=exact)
     rival = solution if chosen is None else applied(market, solution, classes, chosen)

@@ -18,8 +18,8 @@ _STEP, _FARTHEST = 1.1, 1e20
 def splits_dominated(market: Market, budget: float, price: float, gap: float) -> bool:
     """Whether both splits are surely worth less than a solution that is `gap` below the dual value at a price.
 
-    A cap that is not the best at the price takes what it loses from the dual value, so that some queries' losses are
-    enough to know. Smooth curves alone. O(sample), and O(n) for two sums.
+    A cap that is not the best at the price takes what it loses from the dual value. So the losses of some queries
+    are enough to know. Smooth curves alone. O(sample), and O(n) for two sums.
     """
     side = market.divisible
     if side is None or len(market.demands) > 1:
@@ -51,7 +51,7 @@ def _sample_dominates(
 
 
 def _scales(side: SmoothDemand, share: Array) -> Array:
-    """From no token for anybody to everybody's last, in steps of a tenth."""
+    """From no token for any query to the last useful one of each, in steps of a tenth."""
     with np.errstate(divide="ignore", over="ignore"):
         end = float(np.where(share > 0.0, side.last_whole / share, 0.0).max(initial=1.0))
     steps = int(np.ceil(np.log(min(end, _FARTHEST)) / np.log(_STEP))) + 1

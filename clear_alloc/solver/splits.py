@@ -15,12 +15,12 @@ __all__ = ["proportional_solution", "solution_within", "uniform_solution"]
 
 
 def uniform_solution(market: Market, budget: float, multiple: float = 0.0) -> Solution:
-    """One cap for everybody; floors and ceilings are kept. multiple : deviations to hold back. O(n)."""
+    """One cap for all queries; floors and ceilings are kept. multiple : deviations to hold back. O(n)."""
     return _in_shares(market, budget, np.ones(len(market)), multiple)
 
 
 def proportional_solution(market: Market, budget: float, multiple: float = 0.0) -> Solution:
-    """Caps proportional to the emergence threshold; one cap for everybody where all thresholds are 0. O(n)."""
+    """Caps proportional to the emergence threshold; one cap for all queries where all thresholds are 0. O(n)."""
     share = market.curves.emergence
     return _in_shares(market, budget, share if share.any() else np.ones(len(market)), multiple)
 

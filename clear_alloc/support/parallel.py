@@ -7,35 +7,15 @@ the answers come back in order: how many threads there are never changes a resul
 from __future__ import annotations
 
 import os
-import sys
 import threading
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from clear_alloc.errors import InvalidArgument
+from clear_alloc.support.lazy import cached_property
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
-
-if TYPE_CHECKING or sys.version_info >= (3, 12):
-    from functools import cached_property
-else:
-
-    class cached_property:  # noqa: N801 - the name that it stands for
-        """As functools has it from 3.12 on; before, one lock for all instances makes threads wait for each other."""
-
-        def __init__(self, act: Callable[[Any], Any]):
-            self.act, self.__doc__ = act, act.__doc__
-
-        def __set_name__(self, owner: type, name: str) -> None:
-            self.name = name
-
-        def __get__(self, instance: Any, owner: type | None = None) -> Any:
-            if instance is None:
-                return self
-            value = instance.__dict__[self.name] = self.act(instance)
-            return value
-
 
 __all__ = ["BLOCK", "cached_property", "each", "each_block"]
 
@@ -53,7 +33,11 @@ def each(act: Callable[[S], T], parts: Iterable[S]) -> list[T]:
     threads = _threads() if len(listed) > 1 and not getattr(_here, "is_worker", False) else 1
     if threads == 1:
         return [act(part) for part in listed]
-    return list(_pool(threads).map(act, listed))
+    try:
+        answers = _pool(threads).map(act, listed)
+    except RuntimeError:  # the interpreter is ending, or the system gives no more threads
+        return [act(part) for part in listed]
+    return list(answers)
 
 
 _here = threading.local()

@@ -22,12 +22,14 @@ def made():
     return main_job.table()
 
 
+@pytest.mark.slow
 def test_the_readme_shows_the_table_that_make_run_prints(made):
     readme = (ROOT / "README.md").read_text().splitlines()
     missing = [line for line in made[0] if line and line not in readme]
     assert not missing, f"README is out of date: {missing[0]}"
 
 
+@pytest.mark.slow
 def test_priced_caps_keep_far_more_right_answers_than_a_uniform_cap(made):
     _, split, fitted = made
     n, used = len(fitted.ids), split.scoring["tokens"].mean()
@@ -47,6 +49,7 @@ def test_no_rollout_is_used_both_to_fit_and_to_score():
     assert len(split.fitting["sample"]) + len(split.scoring["sample"]) == len(rollouts["sample"])
 
 
+@pytest.mark.slow
 def test_hindsight_curves_promise_what_scoring_finds(made):
     _, split, fitted = made
     curves = hindsight_curves(split, fitted.ids)

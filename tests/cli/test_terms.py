@@ -10,7 +10,7 @@ import pytest
 import clear_alloc as ca
 from clear_alloc import files
 from clear_alloc.allocation.result import Reason
-from clear_alloc.cli import main, tables
+from clear_alloc.cli import main
 from clear_alloc.groups import Group, allocate_groups
 
 CURVES = ca.concatenate([
@@ -138,13 +138,6 @@ def test_money_is_shown_in_budget_units(capsys, curves):
     assert told(capsys, "frontier", curves, "--budgets", 900)[1].startswith("budget (tokens)")
 
 
-def test_amounts_are_whole_or_have_six_digits():
-    amounts = [0.0, 1200.0, 1234567.0, 1234567.5, 0.123456789, 1234.56789, None]
-    assert [tables._amount(amount) for amount in amounts] == [
-        "0", "1,200", "1,234,567", "1,234,568", "0.123457", "1,234.57", "-"
-    ]  # fmt: skip
-
-
 def test_why_queries_are_not_funded_is_counted(capsys, curves):
     result = ca.allocate(CURVES, 900)
     counts = {reason: result.reasons.count(reason) for reason in Reason}
@@ -242,7 +235,7 @@ def test_groups_take_the_same_terms(capsys, grouped):
 def test_groups_that_do_not_fit_are_one_sentence(tmp_path, capsys, curves, grouped):
     path, _, groups = grouped
     sentence = fails(capsys, "allocate", curves, "--budget", 900, "--groups", groups)
-    assert sentence.startswith(f"--groups is {groups!r}"[:60])
+    assert sentence.startswith(f"--groups is {groups!r}"[:40])
     assert sentence.endswith("curves whose rows have the column group; add the column, or leave --groups out")
     for option in ("--price", "--start"):
         pool = [] if option == "--price" else ["--budget", 5]

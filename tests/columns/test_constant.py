@@ -1,49 +1,48 @@
-"""Columns of one value repeated: read-only views, taken apart and computed with as one value."""
+"""Columns of one value: no memory for their rows, and the answers of ordinary columns."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from clear_alloc.columns.constant import any_nonzero, broadcast_column, is_repeated, of_repeated, take_rows
 
 
-@pytest.mark.parametrize("n", [1, 2, 7])
-def test_a_repeated_column_is_one_value_read_only(n):
-    column = broadcast_column(np.array([3.5]), n)
-    assert column.tolist() == [3.5] * n
-    assert not column.flags.writeable
+@given(st.floats(-9, 9), st.integers(1, 9), st.data())
+def test_a_repeated_column_answers_as_one_that_is_written_out(value, n, data):
+    column, written = broadcast_column(np.array([value]), n), np.full(n, value)
+    rows = np.array(data.draw(st.lists(st.integers(0, n - 1))), dtype=np.intp)
+    np.testing.assert_array_equal(column, written)
+    assert any_nonzero(column) == any_nonzero(written) == (value != 0)
+    for picked in (rows, slice(1, None), slice(None, None, 2)):
+        np.testing.assert_array_equal(take_rows(column, picked), written[picked])
     assert is_repeated(column)
-    for rows in (np.arange(n), np.arange(n)[::-1], np.array([0, 0, 0]), np.array([], dtype=np.intp), slice(0, 1)):
-        part = take_rows(column, rows)
-        assert part.tolist() == [3.5] * len(np.arange(n)[rows])
-        if n > 1:
-            assert is_repeated(part) or not len(part)
-            assert not part.flags.writeable
-    assert any_nonzero(column)
-    assert not any_nonzero(broadcast_column(np.zeros(1), n))
+    assert not take_rows(column, rows).size or take_rows(column, rows).strides == (0,) or n == 1
+
+
+def test_no_row_takes_memory_and_none_can_be_written():
+    column = broadcast_column(np.array([3.0]), 10**9)
+    assert (len(column), column.strides, column[-1]) == (10**9, (0,), 3.0)
+    with pytest.raises(ValueError, match="read-only"):
+        column[0] = 1.0
+    given_column = np.array([1.0, 2.0])
+    shown = broadcast_column(given_column, 2)
+    assert (is_repeated(shown), np.shares_memory(shown, given_column)) == (False, True)
+    with pytest.raises(ValueError, match="read-only"):
+        shown[0] = 9.0
+
+
+def test_a_function_of_repeated_columns_is_asked_for_one_row():
     asked = []
 
-    def twice(values):
-        asked.append(len(values))
-        return 2.0 * values
+    def add(one, other):
+        asked.append(len(one))
+        return one + other
 
-    assert of_repeated(twice, column).tolist() == [7.0] * n
-    assert asked == [1]
-
-
-def test_a_column_of_many_values_is_not_repeated():
-    column = np.array([0.0, 0.0, 2.0])
-    assert not is_repeated(column)
-    assert not is_repeated(np.empty(0))
+    one, other, plain = broadcast_column(np.array([1.0]), 5), broadcast_column(np.array([2.0]), 5), np.arange(5.0)
+    assert of_repeated(add, one, other).tolist() == [3.0] * 5
+    assert of_repeated(add, one, plain).tolist() == [1.0, 2.0, 3.0, 4.0, 5.0]
+    assert asked == [1, 5]
     assert not is_repeated(broadcast_column(np.empty(0), 0))
-    assert any_nonzero(column)
-    assert not any_nonzero(column[:2])
-    assert not any_nonzero(np.empty(0))
-    shown = broadcast_column(column, 3)
-    assert not shown.flags.writeable
-    column[0] = 9.0  # a view: nothing is copied
-    assert shown[0] == 9.0
-    assert of_repeated(np.maximum, column, broadcast_column(np.array([1.0]), 3)).tolist() == [9.0, 1.0, 2.0]
-    take_rows(column, np.array([0, 1]))[0] = -1.0
-    assert column[0] == 9.0

@@ -7,18 +7,23 @@ import pytest
 
 import clear_alloc as ca
 
-RNG = np.random.default_rng(11)
 N = 60
 
 
+def rng_of(seed):
+    """Draws of a test's own: tests may run in any order."""
+    return np.random.default_rng(seed)
+
+
 def families():
-    threshold, width, chance = RNG.uniform(0, 900, N), RNG.uniform(20, 400, N), RNG.uniform(0.1, 1, N)
-    weight = RNG.uniform(0.5, 2, N)
+    rng = rng_of(11)
+    threshold, width, chance = rng.uniform(0, 900, N), rng.uniform(20, 400, N), rng.uniform(0.1, 1, N)
+    weight = rng.uniform(0.5, 2, N)
     return {
         "shifted_surge": ca.ShiftedSurge(threshold, width, chance, weight),
         "cumulative_surge": ca.CumulativeSurge(threshold, width, chance, weight),
-        "lognormal": ca.LognormalArrival(threshold + 50, RNG.uniform(0.1, 1.2, N), chance, weight),
-        "menu": ca.Menu(np.cumsum(RNG.uniform(50, 500, (N, 4)), 1), np.sort(RNG.uniform(0, 1, (N, 4)), 1), weight),
+        "lognormal": ca.LognormalArrival(threshold + 50, rng.uniform(0.1, 1.2, N), chance, weight),
+        "menu": ca.Menu(np.cumsum(rng.uniform(50, 500, (N, 4)), 1), np.sort(rng.uniform(0, 1, (N, 4)), 1), weight),
     }
 
 
@@ -28,7 +33,8 @@ every_family = pytest.mark.parametrize("curves", CURVES.values(), ids=CURVES.key
 
 @every_family
 def test_the_rest_is_worth_what_arrives_later_given_that_nothing_has_arrived_yet(curves):
-    spent = RNG.uniform(0, 0.9, N) * np.minimum(curves.ceiling, 1500)
+    rng = rng_of(12)
+    spent = rng.uniform(0, 0.9, N) * np.minimum(curves.ceiling, 1500)
     top = curves.utility(curves.ceiling) if isinstance(curves, ca.Menu) else curves.top
     for further in (0.0, 10.0, 300.0, 2000.0):
         later, now = curves.utility(spent + further), curves.utility(spent)
@@ -38,8 +44,9 @@ def test_the_rest_is_worth_what_arrives_later_given_that_nothing_has_arrived_yet
 
 @every_family
 def test_nothing_spent_changes_nothing(curves):
+    rng = rng_of(13)
     rest, price = curves.after(0), 0.3 * curves.reservation_price()
-    caps = RNG.uniform(0, 2000, N)
+    caps = rng.uniform(0, 2000, N)
     assert rest.utility(caps) == pytest.approx(curves.utility(caps), rel=1e-9, abs=1e-12)
     assert rest.reservation_price() == pytest.approx(curves.reservation_price(), rel=1e-9)
     assert rest.demand(price) == pytest.approx(curves.demand(price), rel=1e-9)
@@ -47,15 +54,17 @@ def test_nothing_spent_changes_nothing(curves):
 
 @every_family
 def test_spending_twice_is_spending_the_sum(curves):
-    first, second = RNG.uniform(0, 300, N), RNG.uniform(0, 300, N)
-    caps = RNG.uniform(0, 2000, N)
+    rng = rng_of(14)
+    first, second = rng.uniform(0, 300, N), rng.uniform(0, 300, N)
+    caps = rng.uniform(0, 2000, N)
     together = curves.after(first + second).utility(caps)
     assert curves.after(first).after(second).utility(caps) == pytest.approx(together, rel=1e-9, abs=1e-12)
 
 
 @every_family
 def test_demand_is_the_best_further_cap(curves):
-    rest = curves.after(RNG.uniform(0, 700, N))
+    rng = rng_of(15)
+    rest = curves.after(rng.uniform(0, 700, N))
     grid = np.linspace(0, 1, 4001)[:, None] * np.minimum(rest.ceiling, 20_000)
     for share in (0.05, 0.5, 0.95):
         price = share * rest.reservation_price()
@@ -85,7 +94,8 @@ def test_a_running_batch_is_allocated_again_within_what_is_left():
 
 
 def test_residual_allocation_is_optimal_on_a_small_case():
-    curves = CURVES["lognormal"][:6].after(RNG.uniform(0, 400, 6))
+    rng = rng_of(16)
+    curves = CURVES["lognormal"][:6].after(rng.uniform(0, 400, 6))
     result, best = ca.allocate(curves, 900), ca.exact(curves, 900)
     assert result.utility == pytest.approx(best.utility, rel=1e-9)
 

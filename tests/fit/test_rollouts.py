@@ -33,6 +33,14 @@ TABLES = {
     "polars": pl.DataFrame,
     "pyarrow": pa.table,
     "pyarrow chunks": lambda t: pa.concat_tables([pa.table(t).slice(0, 2), pa.table(t).slice(2)]),
+    "pyarrow string views": lambda t: (
+        pa.table({**t, "query_id": pa.array(t["query_id"]).cast(pa.string_view())})
+        if isinstance(t["query_id"][0], str)
+        else pa.table(t)
+    ),
+    "pandas on arrow": lambda t: pd.DataFrame(t).convert_dtypes(dtype_backend="pyarrow"),
+    "half floats": lambda t: {**t, "tokens": np.array(t["tokens"], dtype=np.float16)},
+    "half floats of arrow": lambda t: pa.table({**t, "tokens": pa.array(np.array(t["tokens"], dtype=np.float16))}),
     "polars from pandas": lambda t: pl.from_pandas(pd.DataFrame(t)),
 }
 
@@ -94,6 +102,17 @@ BAD = {
     "text tokens": (with_("tokens", 1, "1000"), "tokens[1] is '1000'; allowed: a number; convert the column"),
     "all text": ({**GOOD, "tokens": ["1"] * 5}, "tokens[0] is '1'; allowed: a number; convert the column"),
     "odd tokens": (with_("tokens", 3, [1]), "tokens[3] is [1]; allowed: a number; convert the column"),
+    "too many tokens": (with_("tokens", 4, 2.0**54), "tokens[4] is 1.8014398509481984e+16; allowed: at most 2**53"),
+    "complex tokens": (
+        {**GOOD, "tokens": np.array(GOOD["tokens"], dtype=np.complex64)},
+        "tokens[0] is (900+0j); allowed: a",
+    ),
+    "one complex": (with_("tokens", 1, 1j), "tokens[1] is 1j; allowed: a number; convert the column"),
+    "text of arrow": ({**GOOD, "tokens": pa.array(["1"] * 5)}, "tokens[0] is '1'; allowed: a number; convert"),
+    "lazy": (
+        pl.DataFrame(GOOD).lazy(),
+        "rollouts is 'a LazyFrame'; allowed: a dataframe in memory; pass rollouts.collect()",
+    ),
     "correct 2": (with_("correct", 3, 2), "correct[3] is 2.0; allowed: 0 or 1 (or a boolean); score the rollout"),
     "correct half": (with_("correct", 3, 0.5), "correct[3] is 0.5; allowed: 0 or 1"),
     "correct null": (with_("correct", 0, None), "correct[0] is nan; allowed: 0 or 1"),

@@ -83,7 +83,7 @@ def test_a_query_leaves_its_default_just_below_its_entry_price(limits, kind):
         assert demand.charge_at(entry[query] * (1 + 1e-9))[query] == pytest.approx(default[query], rel=1e-12)
         assert demand.charge_at(entry[query] * (1 - 1e-3))[query] > default[query]
     jumping = set(demand.breakpoint_prices.tolist())
-    first = demand.first_jumps()
+    first = demand.first_breakpoints()
     np.testing.assert_array_equal(first.price, entry[first.query])
     assert set(first.query.tolist()) >= set(np.flatnonzero(entry > 0).tolist())
     assert (first.cost[first.price > 0] > 0).all()
@@ -134,7 +134,7 @@ def test_jumps_lead_from_the_levels_at_one_price_to_those_at_a_lower_one(limits,
     demand, _ = demand_of(limits, kind)
     prices = prices_of(demand)
     for low, high in itertools.pairwise(prices):
-        levels, jumps = demand.levels_at(high), demand.jumps(low, high)
+        levels, jumps = demand.levels_at(high), demand.breakpoints_between(low, high)
         levels[jumps.query] = jumps.level
         np.testing.assert_array_equal(levels, demand.levels_at(low))
         assert ((jumps.price > low) & (jumps.price <= high)).all()
@@ -143,7 +143,7 @@ def test_jumps_lead_from_the_levels_at_one_price_to_those_at_a_lower_one(limits,
             np.testing.assert_allclose(jumps.cost, above, rtol=1e-12)
         else:
             assert jumps.cost.sum() == pytest.approx(demand.total_at(low) - demand.total_at(high), abs=1e-9)
-        everything, taken = demand.core_jumps(demand.levels_at(low))
+        everything, taken = demand.core_breakpoints(demand.levels_at(low))
         np.testing.assert_array_equal(taken, everything.price > low)
         assert set(np.unique(jumps.price)) <= set(everything.price.tolist())
 

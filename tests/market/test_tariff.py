@@ -283,3 +283,20 @@ def test_laws_of_money(case, factor, data):
     moved = {name: column and [column[k] for k in order] for name, column in terms.items()}
     other = ca.allocate(strategies.build([records[k] for k in order]), budget, **moved)
     assert abs(other.utility - result.utility) <= max(result.gap, other.gap) + slack
+
+
+@pytest.mark.parametrize(
+    ("count", "unit", "budget"), [(3, 0.1, 0.3), (7, 0.1, 0.7), (6, 1.1, 6.6), (3, 19.99, 59.97)]
+)
+@pytest.mark.parametrize("terms", ["rate", "rates", "call"])
+def test_decimal_money_loses_no_query(count, unit, budget, terms):
+    step = ca.Menu([[1]] * count, [[0.5]] * count)
+    prices = {
+        "rate": {"rate": unit},
+        "rates": {"rate": [unit] * (count - 1) + [unit * 0.5]},
+        "call": {"rate": 1e-9, "call": unit},
+    }
+    result = ca.allocate(step, budget + (count * 1e-9 if terms == "call" else 0.0), **prices[terms])
+    result.audit()
+    assert result.funded.all()
+    assert result.spent <= result.budget

@@ -1,160 +1,17 @@
 """choose: what set-aside rollouts say of each candidate, which of them wins, and what is refused."""
 
 import re
-from functools import cache
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from oracles.set_aside import memoryless, ordered, scored_by_hand, table, use
 from support.laws import examples
 
 import clear_alloc as ca
 from clear_alloc.selection.choose import HoldoutScore, _best
-
-ROUNDING = 1e-12
-ALL = ("lognormal", "cumulative_surge", "shifted_surge", "empirical", "paper")
-
-
-@cache
-def table(seed, queries=6, most=6, weights=False, stopped=False):
-    """Rollouts in mixed order; the last query has one, the others two to `most`."""
-    rng = np.random.default_rng(seed)
-    times = rng.integers(2, most + 1, queries)
-    times[-1] = 1
-    query = rng.permutation(np.repeat(np.arange(queries), times))
-    scale, chance = np.exp(rng.normal(6.0, 0.7, queries)), rng.uniform(0.3, 1.0, queries)
-    length = np.ceil(scale[query] * np.exp(rng.normal(0.0, 0.4, len(query))))
-    right = rng.random(len(query)) < chance[query]
-    columns = {"query_id": [f"q{own}" for own in query], "tokens": length, "correct": right}
-    if weights:
-        columns["weight"] = rng.uniform(0.5, 3.0, queries)[query]
-    if stopped:
-        cap = np.where(
-            rng.random(len(query)) < 0.5, np.ceil(scale[query] * rng.uniform(0.7, 2.0, len(query))), np.nan
-        )
-        hit = length > np.where(np.isnan(cap), np.inf, cap)
-        columns |= {"tokens": np.where(hit, cap, length), "correct": right & ~hit, "cap": cap}
-    return {name: np.asarray(column) for name, column in columns.items()}
-
-
-def memoryless(seed, queries=200, each=8, chance=0.7):
-    """Queries that are all alike, with exponential lengths: no family of curves has that shape."""
-    rng = np.random.default_rng(seed)
-    tokens = np.ceil(rng.exponential(1000.0, queries * each))
-    query = np.repeat(np.arange(queries), each)
-    return {"query_id": query, "tokens": tokens, "correct": rng.random(len(query)) < chance}
-
-
-def use(columns):
-    return float(np.bincount(np.unique(columns["query_id"], return_inverse=True)[1], columns["tokens"]).sum())
-
-
-def ordered(columns):
-    return list(dict.fromkeys(columns["query_id"].tolist()))
-
-
-FITS = {}
-
-
-def fit_on(columns, kept, family):
-    """`ca.fit` on some rows; every table is kept, so that it has its id for good."""
-    key = id(columns), tuple(kept), family
-    if key not in FITS:
-        FITS[key] = columns, ca.fit({name: values[list(kept)] for name, values in columns.items()}, family)
-    return FITS[key][1]
-
-
-def hand_dealt(columns, folds):
-    """Row numbers of each fold, one rollout at a time."""
-    rows = {}
-    for row, query in enumerate(columns["query_id"].tolist()):
-        rows.setdefault(query, []).append(row)
-    dealt = [[] for _ in range(folds)]
-    for own in rows.values():
-        for rank, row in enumerate(own):
-            if len(own) > 1:
-                dealt[rank % folds].append(row)
-    return [fold for fold in dealt if fold] or [[]]
-
-
-def said(columns, name, first, budget, folds, queries, rate=1.0, call=0.0, **terms):
-    """Value, charge, rollouts and margin of one candidate, one set-aside rollout after another."""
-    family, act = (first, ca.uniform) if name == "uniform" else (name, ca.allocate)
-    ids, dealt = ordered(columns), hand_dealt(columns, folds)
-    price = {"rate": rate, "call": call} if (rate, call) != (1.0, 0.0) else {}
-    right, charges, granted = ({q: [] for q in queries} for _ in range(3))
-    margins = []
-    for fold in dealt:
-        kept = [row for row in range(len(columns["tokens"])) if row not in set(fold)]
-        fitted = fit_on(columns, kept, family)
-        assert set(fitted.ids) == set(ids)
-        curves = fitted.curves[[fitted.ids.index(q) for q in queries]]
-        result = act(curves, budget, **price, **terms)
-        margins.append(result.margin)
-        caps = dict(zip(queries, result.tokens.tolist(), strict=True))
-        for q, charge in zip(queries, result.charges.tolist(), strict=True):
-            granted[q].append(charge)
-        for row in fold:
-            q, tokens = columns["query_id"][row].item(), columns["tokens"][row]
-            if q in caps:
-                right[q].append(bool(columns["correct"][row]) and tokens <= caps[q])
-                burned = min(tokens, caps[q])
-                charges[q].append(rate * burned + (call if caps[q] > 0 else 0.0))
-    weight = dict(
-        zip(columns["query_id"].tolist(), columns.get("weight", np.ones(len(columns["tokens"]))), strict=True)
-    )
-    value = sum(weight[q] * sum(right[q]) / len(right[q]) for q in queries if right[q])
-    expected = terms.get("accounting") == "expected"
-    charged = sum(np.mean(charges[q] if expected and charges[q] else granted[q]) for q in queries)
-    return value, charged, sum(map(len, right.values())), np.mean(margins)
-
-
-MODELS = ALL[:3]
-CASES = {  # seed, folds, families, terms
-    "reserved": (1, 4, ALL, {}),
-    "two folds": (2, 2, MODELS, {}),
-    "one at a time": (3, 6, ("lognormal",), {}),
-    "expected": (4, 2, ("lognormal",), {"accounting": "expected"}),
-    "to the mean": (5, 4, (*ALL[:2], "empirical"), {"accounting": "expected", "overrun": 0.5}),
-    "floors": (6, 4, MODELS, {"min_tokens": 40, "max_tokens": 700}),
-    "levels": (7, 4, ALL, {"levels": {0, 256, 512, 1024}}),
-    "fallback": (8, 4, ALL, {"fallback": 30}),
-    "rate": (9, 4, MODELS, {"rate": 0.25}),
-    "rate to the mean": (14, 3, ("lognormal",), {"accounting": "expected", "overrun": 0.5, "rate": 0.25}),
-    "money": (10, 2, ALL[:2], {"accounting": "expected", "overrun": 0.5, "rate": 0.25, "call": 20.0}),
-    "money to the mean": (
-        11,
-        3,
-        ("empirical",),
-        {"accounting": "expected", "overrun": 0.5, "rate": 0.5, "call": 9.0},
-    ),
-    "reserved money": (12, 4, ALL, {"rate": 0.25, "call": 20.0}),
-}
-
-
-@pytest.mark.parametrize("case", CASES)
-def test_held_out_is_what_one_rollout_after_another_says(case):
-    seed, folds, asked, terms = CASES[case]
-    columns = table(seed, weights=seed % 2 == 0, stopped=seed == 5)
-    trial, rate = ca.CrossFit(columns, asked, folds), terms.get("rate", 1.0)
-    budget = (0.4 * columns["tokens"].mean() * rate + 0.5 * terms.get("call", 0.0)) * len(trial.ids)
-    choice = trial.choose(budget, **terms)
-    assert list(choice.held_out) == [*asked, "uniform"]
-    for name, held in choice.held_out.items():
-        full = said(columns, name, asked[0], budget, folds, trial.ids, **terms)
-        assert (held.budget == budget) == (full[1] + full[3] <= budget * (1 + ROUNDING))
-        value, charged, rollouts, margin = said(columns, name, asked[0], held.budget, folds, trial.ids, **terms)
-        assert held.value == pytest.approx(value, rel=1e-9)
-        assert held.charged == pytest.approx(charged, rel=1e-9)
-        assert held.rollouts == rollouts == len(columns["tokens"]) - 1
-        assert held.charged + margin <= budget * (1 + ROUNDING)
-        assert held.within
-        assert held.budget <= budget
-    best = max(held.value for held in choice.held_out.values())
-    assert choice.held_out[choice.candidate].value == pytest.approx(best, rel=ROUNDING)
-    assert choice.result.budget == choice.held_out[choice.candidate].budget
 
 
 @pytest.mark.parametrize("family", ["lognormal", "cumulative_surge", "shifted_surge", "empirical", "paper"])
@@ -170,6 +27,9 @@ def test_the_result_is_that_of_the_family_fitted_on_everything(family):
     assert choice.curves.to_records() == curves.to_records()
     assert choice.result.policy == act.__name__
     choice.result.audit()
+
+
+ROUNDING = 1e-12
 
 
 @examples(12)
@@ -238,67 +98,6 @@ def test_uniform_is_chosen_where_no_family_has_the_right_shape():
     assert accuracy(choice.result.tokens) > accuracy(wrong.tokens) + 0.002
 
 
-def test_a_family_that_overspends_gets_a_smaller_budget():
-    columns, fresh = memoryless(3), memoryless(4, each=200)
-    budget, terms = 0.3 * use(columns) / 8, {"accounting": "expected"}
-
-    def burned(tokens):
-        return float(np.minimum(fresh["tokens"], tokens[fresh["query_id"]]).sum()) / 200
-
-    assert burned(ca.allocate(ca.fit(columns, "cumulative_surge").curves, budget, **terms).tokens) > 1.03 * budget
-    choice = ca.choose(columns, budget, families=["cumulative_surge", "lognormal"], folds=2, **terms)
-    surge = choice.held_out["cumulative_surge"]
-    assert surge.within
-    assert surge.charged <= budget
-    assert 0.7 * budget < surge.budget < 0.9 * budget
-    assert burned(choice.result.tokens) <= budget
-    assert choice.result.budget == choice.held_out[choice.candidate].budget
-    choice.result.audit()
-
-
-def test_an_overspender_is_worth_what_its_smaller_budget_buys():
-    columns, budget, family = memoryless(5, queries=60), 20_000, "cumulative_surge"
-    ids, terms = ordered(columns), {"accounting": "expected", "overrun": 0.5}
-    choice = ca.choose(columns, budget, families=[family], folds=2, **terms)
-    own = choice.held_out[family]
-    value, charged, *_ = said(columns, family, family, own.budget, 2, ids, **terms)
-    assert own == (pytest.approx(value), pytest.approx(charged), True, 480, own.budget)
-    # A smaller budget is less by as much as the curves foresaw too little at the one before, and a hair.
-    smaller = budget
-    for tried in range(8):
-        _, charged, *_ = said(columns, family, family, smaller, 2, ids, **terms)
-        if charged <= budget:
-            break
-        fits = [fit_on(columns, rows, family) for rows in kept_rows(columns, 2)]
-        spent = np.mean([ca.allocate(fitted.curves, smaller, **terms).spent for fitted in fits])
-        smaller = (1.0 - 0.002 * 2**tried) * budget * spent / charged
-    assert tried > 0
-    assert own.budget == pytest.approx(smaller, rel=1e-9)
-    assert choice.held_out["uniform"].budget == budget  # which does not overspend
-
-
-def kept_rows(columns, folds):
-    every = np.arange(len(columns["tokens"]))
-    return [np.setdiff1d(every, fold).tolist() for fold in hand_dealt(columns, folds)]
-
-
-def test_floors_are_paid_though_they_overspend():
-    columns, terms = memoryless(6, queries=60), {"accounting": "expected", "overrun": 0.5}
-    caps = np.full(60, 5000)
-    thin, thick = (
-        [float(fit_on(columns, rows, family).curves.cost(caps, "expected").sum()) for rows in kept_rows(columns, 2)]
-        for family in ("cumulative_surge", "lognormal")
-    )
-    budget, burned = max(thin) + 1.0, np.minimum(columns["tokens"], 5000).sum() / 8
-    assert budget < min(burned, *thick)
-    choice = ca.choose(columns, budget, folds=2, min_tokens=5000, max_tokens=5000, **terms)
-    assert choice.left_out.keys() == {"lognormal", "shifted_surge"}
-    assert choice.left_out["lognormal"].startswith("min_tokens sum to ")
-    assert choice.candidate == "cumulative_surge"
-    for own in choice.held_out.values():
-        assert own[1:] == (pytest.approx(burned), False, 480, budget)
-
-
 def held(value, charged=5.0, within=True):
     return HoldoutScore(value, charged, within, 8, 10.0)
 
@@ -346,7 +145,7 @@ def test_some_queries_in_an_order_of_their_own():
     assert (choice.result.tokens <= most).all()
     assert len(choice.curves) == 4
     for name, own in choice.held_out.items():
-        value, charged, rollouts, _ = said(columns, name, "lognormal", 1200, 4, some, max_tokens=most)
+        value, charged, rollouts, _ = scored_by_hand(columns, name, "lognormal", 1200, 4, some, max_tokens=most)
         assert own == (pytest.approx(value), pytest.approx(charged), True, rollouts, 1200)
     back = trial.choose(1200, queries=np.array(some[::-1]), max_tokens=most[::-1])
     assert back.candidate == choice.candidate
@@ -355,58 +154,11 @@ def test_some_queries_in_an_order_of_their_own():
     )
 
 
-def test_charges_of_some_queries_follow_their_own_rates():
-    columns = table(10, queries=8)
-    trial, some = ca.CrossFit(columns, ["lognormal"]), ["q6", "q1", "q3"]
-    terms = {
-        "accounting": "expected",
-        "overrun": 0.5,
-        "rate": np.array([0.1, 1.0, 0.4]),
-        "call": np.array([5.0, 0.0, 30.0]),
-    }
-    held, charges = trial.choose(400.0, queries=some, **terms).held_out["lognormal"], []
-    assert held.within
-    for q, rate, call in zip(some, terms["rate"], terms["call"], strict=True):
-        own, place = [], some.index(q)
-        for fold in hand_dealt(columns, 4):
-            kept = np.setdiff1d(np.arange(len(columns["tokens"])), fold)
-            fitted = ca.fit({name: column[kept] for name, column in columns.items()})
-            curves = fitted.curves[[fitted.ids.index(name) for name in some]]
-            caps = ca.allocate(curves, held.budget, **terms).tokens
-            mine = [columns["tokens"][row] for row in fold if columns["query_id"][row] == q]
-            own += [rate * min(tokens, caps[place]) + call * (caps[place] > 0) for tokens in mine]
-        charges.append(np.mean(own))
-    assert held.charged == pytest.approx(sum(charges))
-
-
 def test_whole_numbers_as_ids_and_queries():
     columns = table(11)
     columns["query_id"] = np.array([int(q[1:]) for q in columns["query_id"].tolist()])
     for queries in ([3, 1], np.array([3, 1]), (np.int64(q) for q in (3, 1)), pd.Series([3, 1])):
         assert ca.choose(columns, 500, queries=queries).result.ids == (3, 1)
-
-
-def test_an_option_of_no_tokens_is_a_call_all_the_same():
-    columns = {
-        "query_id": np.array(["a", "b"] * 4), "tokens": np.array([0, 100] * 4), "correct": np.array([1, 1] * 4)
-    }  # fmt: skip
-    for budget, charged in ((15.0, 0.0), (25.0, 20.0), (60.0, 50.0)):
-        terms = {"accounting": "expected", "overrun": 0.5, "call": 20.0, "rate": 0.1}
-        choice = ca.choose(columns, budget, families=["empirical"], **terms)
-        assert choice.held_out["empirical"].charged == pytest.approx(charged)
-
-
-def test_a_rollout_stopped_below_the_cap_granted_is_not_right_and_burned_what_it_burned():
-    columns = {
-        "query_id": np.array(["a"] * 4 + ["b"] * 4),
-        "tokens": np.array([100.0, 100, 110, 105, 300, 310, 290, 305]),
-        "correct": np.array([0, 1, 1, 1, 1, 1, 1, 1]),
-        "cap": np.array([100.0, np.nan, np.nan, np.nan] * 2),
-    }
-    columns["cap"][4] = np.nan
-    choice = ca.choose(columns, 5000, families=["lognormal"], accounting="expected", overrun=0.5)
-    assert choice.held_out["lognormal"].value == pytest.approx(1.75)
-    assert choice.held_out["lognormal"].charged == pytest.approx((100 + 100 + 110 + 105 + 300 + 310 + 290 + 305) / 4)
 
 
 def test_zero_budget_few_queries_and_single_rollouts():
@@ -427,43 +179,6 @@ def test_zero_budget_few_queries_and_single_rollouts():
     assert expected.held_out["lognormal"].charged == pytest.approx(expected.result.spent)
     assert len(ca.CrossFit(columns).choose(100, queries=[]).result) == 0
     assert ca.CrossFit(columns).choose(100, queries=[], accounting="expected").candidate == "lognormal"
-
-
-def test_one_of_several_with_a_single_rollout_counts_with_what_its_curve_expects():
-    columns = table(13, queries=2)  # q1 has one rollout
-    choice = ca.choose(columns, 10_000, families=["lognormal"], accounting="expected", queries=["q1"])
-    assert choice.held_out["lognormal"].rollouts == 0
-    assert choice.held_out["lognormal"].value == 0.0
-    assert choice.held_out["lognormal"].charged > 0.0
-
-
-def test_more_folds_than_rollouts_set_one_aside_at_a_time():
-    columns = table(14, most=3)
-    many, enough = (ca.choose(columns, 1500, folds=folds) for folds in (10**12, 3))
-    assert many.held_out == enough.held_out
-    assert repr(ca.CrossFit(columns, folds=10**12)).endswith("6 queries, 3 folds>")
-
-
-def test_fits_are_made_once(monkeypatch):
-    made = {"basis_of": 0, "curves_of": 0}
-
-    def counted(name):
-        real = getattr(ca.folds, name)
-
-        def call(*args):
-            made[name] += 1
-            return real(*args)
-
-        return call
-
-    for name in made:
-        monkeypatch.setattr(f"clear_alloc.selection.folds.{name}", counted(name))
-    trial = ca.CrossFit(table(15), ["lognormal", "shifted_surge"])
-    assert set(made.values()) == {0}
-    for budget in (500, 1500, 3000, 1500):
-        trial.choose(budget)
-    assert made["basis_of"] == 4 + 1
-    assert 2 * 4 < made["curves_of"] <= 2 * (4 + 1)
 
 
 def test_terms_that_can_be_read_only_once_are_kept():

@@ -46,7 +46,7 @@ def test_a_split_is_never_ruled_out_that_is_as_good(records, limits, share, seed
     side = market.divisible
     full = float(side.charge(side.last_whole).sum())
     pool = market.total_floor + share * (full - market.total_floor)
-    pool = float(math.floor(pool)) if market.tariff.plain else pool
+    pool = float(math.floor(pool)) if market.plain else pool
     if not pool > 0.0 or market.total_floor > pool:
         return
     clearing = clearing_price(market, pool)
@@ -69,7 +69,7 @@ def test_a_split_that_is_far_worse_is_ruled_out(kind, limits):
     curves, terms, _ = case_of(kind, limits, 400)
     market = strategies.market_of(curves, **terms)
     pool = market.total_floor + 0.3 * float(market.divisible.charge(np.minimum(market.divisible.stop, 1_500.0)).sum())
-    pool = math.floor(pool) if market.tariff.plain else pool
+    pool = math.floor(pool) if market.plain else pool
     clearing = clearing_price(market, pool)
     gap = market.dual_bound(clearing.price, pool) - splits_of(market, pool)
     assert gap > 0

@@ -7,7 +7,6 @@ from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 import clear_alloc as ca
-from benchmarks.speed.groups.subject import WARM, Work, certified, work_of
 from benchmarks.speed.references import (
     Found,
     bisected,
@@ -17,10 +16,9 @@ from benchmarks.speed.references import (
     surge_value,
 )
 from benchmarks.speed.rows import Case, Row
+from benchmarks.speed.subject import WARM, Work, certified, work_of
 from benchmarks.speed.timing import in_turn
 from benchmarks.speed.workloads import SHARE, Array, Columns, curves_of
-
-__all__ = ["BISECTION", "CONTOUR", "MILP", "RIVALS", "SLSQP", "Rival", "against"]
 
 BISECTION = [Case("bisection", "shifted_surge", "reserved", n, share=SHARE) for n in (10_000, 100_000, 1_000_000)]
 SLSQP = [Case("slsqp", "shifted_surge", "reserved", n, share=SHARE) for n in (10, 50, 200)]
@@ -29,7 +27,7 @@ FEW = 10  # queries with which the others are warmed up: with hundreds, some tak
 CONTOUR = [Case("contour", "lognormal", "reserved", n, share=SHARE) for n in (50, 1_000, 10_000)]
 
 
-class Rival(NamedTuple):
+class Competitor(NamedTuple):
     """solve : a case's arrays and budget to caps. needs : a package that may not be installed."""
 
     solve: Callable[[Work], Found]
@@ -56,24 +54,24 @@ def _contour(work: Work) -> Found:
     return Found(price_contour(batch, work.budget).tokens.astype(float), float("nan"), True)
 
 
-RIVALS = {
-    "bisection": Rival(lambda work: Found(bisected(work.given, work.budget)[0], float("nan"), True)),
-    "slsqp": Rival(lambda work: sequential(work.given, work.budget)),
-    "milp": Rival(lambda work: mixed_integer(work.given, work.budget)),
-    "contour": Rival(_contour, "price_contour"),
+COMPETITORS = {
+    "bisection": Competitor(lambda work: Found(bisected(work.given, work.budget)[0], float("nan"), True)),
+    "slsqp": Competitor(lambda work: sequential(work.given, work.budget)),
+    "milp": Competitor(lambda work: mixed_integer(work.given, work.budget)),
+    "contour": Competitor(_contour, "price_contour"),
 }
 VALUE: dict[str, Callable[[Columns, Array], float]] = {"shifted_surge": surge_value, "lognormal": lognormal_value}
 
 
 def against(case: Case, rounds: int) -> Row:
     """Times in turn, and what both are worth by a formula of neither. Raises ValueError for caps over the budget."""
-    rival = RIVALS[case.group]
-    if rival.needs and find_spec(rival.needs) is None:
-        return Row.of(case, skipped=f"skipped: {rival.needs} is not installed")
+    competitor = COMPETITORS[case.group]
+    if competitor.needs and find_spec(competitor.needs) is None:
+        return Row.of(case, skipped=f"skipped: {competitor.needs} is not installed")
     work = work_of(case)
     work_of(case, min(case.n, WARM)).done()
-    rival.solve(work_of(case, FEW))
-    timed = in_turn(work.done, lambda: rival.solve(work), rounds)
+    competitor.solve(work_of(case, FEW))
+    timed = in_turn(work.done, lambda: competitor.solve(work), rounds)
     return Row.of(case, timed.ours, timed.reference, gap=certified(timed.result), figures=_figures(work, timed))
 
 

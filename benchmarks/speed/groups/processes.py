@@ -13,8 +13,6 @@ from benchmarks.speed.rows import Case, Row
 from benchmarks.speed.timing import in_turn
 from benchmarks.speed.workloads import SHARE
 
-__all__ = ["IMPORT", "MEMORY", "STAGES", "importing", "profile", "space"]
-
 ROOT = Path(__file__).resolve().parents[3]
 SMALLER = 10  # times fewer queries, with which the largest case of memory is compared
 PROCESSES = 3  # of a case of memory, at most: each takes seconds
@@ -36,13 +34,13 @@ STAGES = [
 def space(case: Case, rounds: int) -> Row:
     """A process per round; the largest case has one of a tenth of the queries in turn with it."""
     larger = case.n > min(other.n for other in MEMORY)
-    told, tenth = [], []
+    whole, tenth = [], []
     for _ in range(min(rounds, PROCESSES)):
-        told.append(_child("memory", case, case.n))
+        whole.append(_child("memory", case, case.n))
         if larger:
             tenth.append(_child("memory", case, case.n // SMALLER))
-    figures = {name: max(own[name] for own in told) for name in ("before", "peak_before", "peak")}
-    return Row.of(case, *(tuple(own["seconds"] for own in side) for side in (told, tenth)), figures=figures)
+    figures = {name: max(child[name] for child in whole) for name in ("before", "peak_before", "peak")}
+    return Row.of(case, *(tuple(child["seconds"] for child in side) for side in (whole, tenth)), figures=figures)
 
 
 def importing(case: Case, rounds: int) -> Row:
@@ -55,8 +53,8 @@ def importing(case: Case, rounds: int) -> Row:
 
 def profile(case: Case, _: int) -> Row:
     """Shares of the time by room, on one thread: the hook sees no other."""
-    told = _child("stages", case, case.n, CLEAR_ALLOC_THREADS="1")
-    return Row.of(case, (told["seconds"],), figures={"profiled": told["profiled"]}, shares=told["shares"])
+    found = _child("stages", case, case.n, CLEAR_ALLOC_THREADS="1")
+    return Row.of(case, (found["seconds"],), figures={"profiled": found["profiled"]}, shares=found["shares"])
 
 
 def _child(kind: str, case: Case, n: int, **variables: str) -> dict[str, Any]:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.speed.groups.subject import WARM, certified, work_of
 from benchmarks.speed.rows import Case, Row
+from benchmarks.speed.subject import WARM, certified, work_of
 from benchmarks.speed.timing import in_turn
 from benchmarks.speed.workloads import FAMILIES, FUNDED, SEED, SHARE
-
-__all__ = ["SORT", "START", "against_sort", "with_start"]
 
 SIZES = (1, 10, 64, 100, 512, 1_000, 10_000, 100_000, 1_000_000, 10_000_000)
 BATCHES = (64, 1_000, 100_000, 1_000_000)

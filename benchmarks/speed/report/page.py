@@ -2,69 +2,50 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-from benchmarks.report import markdown as words
-from benchmarks.report.figures import png
-from benchmarks.speed.markdown import series_words
+from benchmarks.common import markdown as words
+from benchmarks.common import page as common
+from benchmarks.common.figures import png
+from benchmarks.common.tables import Table
 from benchmarks.speed.report.picture import sizes
 from benchmarks.speed.rows import Row
 from benchmarks.speed.scaling import LARGE, growth
-from benchmarks.speed.tables import COLUMNS, Table, aims_table, growth_table, stage_tables, table_of
-from benchmarks.speed.targets import judged
+from benchmarks.speed.tables import COLUMNS, growth_table, stage_tables, table_of, targets_table
+from benchmarks.speed.targets import checked_targets
 from benchmarks.speed.workloads import FUNDED, SHARE
-from clear_alloc.files.atomic import replacing
 
-__all__ = ["markdown", "write_page"]
-
-TEMPLATE = "performance.md.j2"
-PICTURE = "sizes.png"
+TEMPLATE = Path(__file__).with_name("performance.md.j2")
+PICTURE = "sizes"
 TEXT = {"aim": 2, "import": 1}  # columns of text on the left, by table; the last of the aims is text too
 
 
 def write_page(rows: list[Row], places: list[dict[str, Any]], page: Path) -> list[Path]:
     """A Markdown page and, in a folder of its name beside it, its picture. Returns what was written."""
-    figure, folder = sizes(rows), page.parent / page.stem
-    folder.mkdir(parents=True, exist_ok=True)
-    picture = [] if figure is None else [_put(folder / PICTURE, png(figure))]
-    link = f"{page.stem}/{PICTURE}" if picture else ""
-    return [*picture, _put(page, markdown(rows, places, link).encode())]
+    figure = sizes(rows)
+    pictures = {} if figure is None else {PICTURE: png(figure)}
+    return common.write_page(page, pictures, lambda folder: markdown(rows, places, folder if pictures else ""))
 
 
-def _put(path: Path, content: bytes) -> Path:
-    with replacing(path) as stream:
-        stream.write(content)
-    return path
-
-
-def markdown(rows: list[Row], places: list[dict[str, Any]], picture: str) -> str:
-    """The page; `picture` is where it lies, or empty. places : the environments of the rows."""
-    engine = Environment(  # noqa: S701 - Markdown; foreign text is escaped where it comes in
-        loader=FileSystemLoader(Path(__file__).parent),
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
-    text = engine.get_template(TEMPLATE).render(**_sections(rows, places), picture=picture)
-    return re.sub(r"\n{3,}", "\n\n", text).rstrip() + "\n"
+def markdown(rows: list[Row], places: list[dict[str, Any]], folder: str) -> str:
+    """The page; its picture is in `folder`, if there is one. places : the environments of the rows."""
+    picture = f"{folder}{PICTURE}.png" if folder else ""
+    return common.rendered(TEMPLATE, **_sections(rows, places), picture=picture)
 
 
 def _sections(rows: list[Row], places: list[dict[str, Any]]) -> dict[str, Any]:
-    aims, sorted_rows = judged(rows), [row for row in rows if row.group == "sort"]
+    results, sorted_rows = checked_targets(rows), [row for row in rows if row.group == "sort"]
     failed, skipped = ([row for row in rows if getattr(row, name)] for name in ("error", "skipped"))
     return {
         "rows": len(rows),
         "rounds": max((len(row.ours) for row in sorted_rows), default=0),
         "places": [_place(place) for place in places],
-        "aims": _shown(aims_table(aims), TEXT["aim"], prose=True),
-        "met": sum(own.met is True for own in aims),
-        "missed": sum(own.met is False for own in aims),
-        "unknown": sum(own.met is None for own in aims),
+        "aims": _shown(targets_table(results), TEXT["aim"], prose=True),
+        "met": sum(result.met is True for result in results),
+        "missed": sum(result.met is False for result in results),
+        "unknown": sum(result.met is None for result in results),
         "tables": {group: _shown(table_of(group, rows)) for group in COLUMNS},
         "growth": _shown(growth_table(growth(sorted_rows))),
         "large": f"{LARGE:,}",
@@ -84,17 +65,17 @@ def _shown(table: Table, left: int = 1, prose: bool = False) -> str:
 
 
 def _reasons(rows: Sequence[Row], name: str) -> str:
-    lines = [(row.group, series_words(row), f"{row.n:,}", words.one_line(getattr(row, name))) for row in rows]
+    lines = [(row.group, row.label, f"{row.n:,}", words.one_line(getattr(row, name))) for row in rows]
     return words.table(("group", "curves", "queries", "what it said"), lines, 2, prose=True) if lines else ""
 
 
 def _place(place: dict[str, Any]) -> dict[str, str]:
     """An environment in words."""
-    told = {
+    words_of = {
         name: words.one_line(str(place.get(name, "-"))) for name in ("code", "versions", "machine", "cpu", "cores")
     }
     threads = place.get("threads")
-    return told | {
+    return words_of | {
         "commit": words.one_line(str(place.get("commit", "unknown"))),
         "changed": "yes" if place.get("dirty") else "",
         "threads": "not set" if threads is None else words.one_line(str(threads)),

@@ -7,19 +7,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from benchmarks.report.figures import COLOURS, INK, legend_below, new_figure, panels
-from benchmarks.speed.markdown import series_words, significant
+from benchmarks.common.figures import legend_below, new_figure, panels
+from benchmarks.common.markdown import significant
 from benchmarks.speed.rows import Row
 from benchmarks.speed.scaling import series_of
 from benchmarks.speed.workloads import FUNDED
+from clear_alloc.plots.drawing import COLOURS, INK
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-__all__ = ["sizes"]
 
 MARKERS = "os^DvP<>"
 
@@ -31,15 +30,15 @@ def sizes(rows: Iterable[Row]) -> Figure | None:
         return None
     figure = new_figure(4.6)
     times, ratios = panels(figure, ["microseconds per query", "time over np.sort of as many numbers"], 2)
-    for place, own in enumerate(found):
+    for place, series in enumerate(found):
         look: dict[str, Any] = {
             "color": COLOURS[place % len(COLOURS)],
             "marker": MARKERS[place % len(MARKERS)],
             "markersize": 4,
         }
-        n, each = [row.n for row in own], [1e6 * np.median(row.ours) / row.n for row in own]
-        times.plot(n, each, label=series_words(own[0]), **look)
-        both = [(row.n, row.ratio, row.ratio_low, row.ratio_high) for row in own if row.ratio is not None]
+        n, each = [row.n for row in series], [1e6 * np.median(row.ours) / row.n for row in series]
+        times.plot(n, each, label=series[0].label, **look)
+        both = [(row.n, row.ratio, row.ratio_low, row.ratio_high) for row in series if row.ratio is not None]
         ratios.plot([n for n, *_ in both], [middle for _, middle, *_ in both], **look)
         at, _, low, high = zip(*both, strict=True) if both else ((), (), (), ())
         ratios.fill_between(at, low, high, color=look["color"], alpha=0.2, linewidth=0.0)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from clear_alloc.columns.validate import Array
+from clear_alloc.support.types import Array
 
 __all__ = ["w0", "w_minus_one"]
 
@@ -96,8 +96,8 @@ def w_minus_one(log_k: Array) -> Array:
     v += 1.0
     far = v > _FAR
     if far.any():
-        own = v[far]
-        x[far] = own + np.log(own + np.log(own))
+        beyond = v[far]
+        x[far] = beyond + np.log(beyond + np.log(beyond))
     # Halley on h(x) = x - log x - (1 + v); at the branch point, where h and its slope vanish, the guess is exact.
     h = x - np.log(x)
     h -= v

@@ -10,14 +10,13 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import erfcx
 
-from clear_alloc.columns.validate import Array
+from clear_alloc.support.types import Array, Bool
 
 __all__ = ["FAR", "OfSpread", "inverse_mills", "relative_hazard_peak", "relative_hazard_root"]
 
-Bool = npt.NDArray[np.bool_]
+
 FAR = 5.997807  # Phi(FAR) = 1 - CEILING_SHORTFALL: beyond it nothing is asked
 _NEAR = -24.0  # the largest spread has its peak above it
 _PER_UNIT = 64.0  # nodes of the table
@@ -67,9 +66,9 @@ class OfSpread:
         """The function, to about 1e-7 where it is smooth."""
         at = (np.log(spread) - self._first) * self._per_unit - 1.0
         np.clip(at, -1.0, len(self._value), out=at)
-        place = np.clip(np.rint(at), 0, len(self._value) - 1).astype(np.intp)
-        at -= place
-        value: Array = self._value.take(place) + at * (self._slope.take(place) + at * self._bend.take(place))
+        node = np.clip(np.rint(at), 0, len(self._value) - 1).astype(np.intp)
+        at -= node
+        value: Array = self._value.take(node) + at * (self._slope.take(node) + at * self._bend.take(node))
         return value
 
 
@@ -89,11 +88,9 @@ def _peak_near(z: Array, spread: Array) -> Array:
     for _ in range(40):  # one or two, from so near
         before = z[rows]
         m = inverse_mills(before)
-        own = spread[rows]
-        z[rows] = np.minimum(before + (m - before - own) / (1.0 - m * (m - before)), FAR)
-        rows = rows[
-            np.abs(z[rows] - before) > 1e-6 * (1.0 + np.abs(before))
-        ]  # each on its own, whoever its neighbours
+        z[rows] = np.minimum(before + (m - before - spread[rows]) / (1.0 - m * (m - before)), FAR)
+        # Each stops on its own, whatever its neighbours are.
+        rows = rows[np.abs(z[rows] - before) > 1e-6 * (1.0 + np.abs(before))]
         if not len(rows):
             break
     return z
@@ -112,10 +109,10 @@ def relative_hazard_root(target: Array, spread: Array, peak: Array) -> Array:
         z = peak + np.sqrt(np.maximum(2.0 * height, 0.0) / width)
     z = np.clip(z, peak, FAR)
     for _ in range(_TABLE_STEPS):
-        place = np.rint((z - _NEAR) * _PER_UNIT).astype(np.intp)
-        off = z - table.node.take(place)
-        slope, bend = table.slope.take(place), table.bend.take(place)
-        excess = table.log.take(place) + off * (slope + 0.5 * off * bend) - spread * z - target
+        node = np.rint((z - _NEAR) * _PER_UNIT).astype(np.intp)
+        off = z - table.node.take(node)
+        slope, bend = table.slope.take(node), table.bend.take(node)
+        excess = table.log.take(node) + off * (slope + 0.5 * off * bend) - spread * z - target
         falling = np.minimum(slope + off * bend - spread, -1e-12)
         z = np.clip(z - excess / falling, peak, FAR)
     z, rough = _exactly(z, target, spread, peak)
@@ -156,11 +153,11 @@ def _from_above(target: Array, spread: Array, peak: Array) -> Array:
     """Newton's steps from the far end, which never pass the root: the left side is concave and falls."""
     z, rows = np.full(target.shape, FAR), np.arange(len(target))
     for _ in range(60):
-        before, own, least = z[rows], spread[rows], peak[rows]
+        before, width, least = z[rows], spread[rows], peak[rows]
         m = inverse_mills(before)
         with np.errstate(divide="ignore", invalid="ignore"):
-            excess = np.log(m) - own * before - target[rows]
-            lowered = before - np.where(excess < 0.0, excess / (m - before - own), 0.0)
+            excess = np.log(m) - width * before - target[rows]
+            lowered = before - np.where(excess < 0.0, excess / (m - before - width), 0.0)
         lowered = np.where(lowered > least, lowered, least)
         z[rows] = np.minimum(lowered, before)
         rows = rows[lowered < before - _TOLERANCE * (1.0 + np.abs(before))]

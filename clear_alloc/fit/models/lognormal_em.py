@@ -28,10 +28,12 @@ PRIOR_BETWEEN = 0.5  # worth 1 query
 PRIOR_TYPICAL = (math.log(0.2), 0.7)  # mean and standard deviation of its log
 PRIOR_VARIATION = 0.4  # worth VARIATION_COUNT queries: a variance of variances needs many to show itself
 VARIATION_COUNT = 5
+MIN_SIGMA = 1e-4  # less than a token in ten thousand: rounding hides it
 MAX_SIGMA = 5.0  # a factor of 150 between two usual lengths of one query: more is two kinds of data in one column
 
 MAX_PASSES = 500
 MAX_LEAP = 256.0  # passes that one extrapolation may stand for
+MAX_MOVE = 1.0  # of a pooled parameter in one extrapolation, log units: where pools are small, leaps point anywhere
 TOLERANCE = 1e-5  # of one pass's step in every pooled parameter, log units
 ROUGH = 1e-3  # the same, while the solvabilities are still to be moved
 
@@ -159,8 +161,7 @@ def fit_lengths(data: Summary, before: Lengths | None = None, tolerance: float =
     """
     pool, guess = _start(data) if before is None else (before.pool, Guess(before.log_median, np.log(before.sigma)))
     trail = [pool.steps]
-    converged = False
-    passes = 0
+    converged, passes = False, 0
     while not converged and passes < MAX_PASSES:
         passes += 1
         posterior = _e_step(data, pool, guess)
@@ -174,11 +175,12 @@ def fit_lengths(data: Summary, before: Lengths | None = None, tolerance: float =
 
 
 def _squarem_step(before: Array, first: Array, second: Array) -> Array:
-    """Extrapolate two passes to where they lead. Varadhan & Roland 2008, scheme S3, its length bounded."""
+    """Extrapolate two passes to where they lead. Varadhan & Roland 2008, scheme S3, its length and move bounded."""
     step, bend = first - before, second - 2.0 * first + before
     ratio = float(np.linalg.norm(step)) / max(float(np.linalg.norm(bend)), np.finfo(float).tiny)
     length = min(max(ratio, 1.0), MAX_LEAP)
-    return before + 2.0 * length * step + length**2 * bend
+    move = 2.0 * length * step + length**2 * bend
+    return before + move * (MAX_MOVE / max(float(np.abs(move).max()), MAX_MOVE))
 
 
 def _start(data: Summary) -> tuple[Population, Guess]:
@@ -196,7 +198,8 @@ def _e_step(data: Summary, pool: Population, guess: Guess) -> Posterior:
     """Weights of the spread nodes around the guess, and mu given each of them."""
     n = data.finished[:, None]
     width = 1.0 / np.sqrt(2.0 * np.maximum(n - 1.0, 0.0) + pool.variation**-2)
-    log_spread = np.minimum(guess.log_spread[:, None] + width * _NODES, math.log(MAX_SIGMA))
+    nodes = guess.log_spread[:, None] + width * _NODES
+    log_spread = np.clip(nodes, math.log(MIN_SIGMA), math.log(MAX_SIGMA))
     mean, squares = (values[:, None] for values in data.moments(pool.offset))
     information = n * np.exp(-2.0 * log_spread)
     precision = information + pool.between**-2
@@ -359,8 +362,8 @@ def _doubt(pool: Population, error: float, sigma: Array, finished: Array, log_me
     usual = pool.between**2 / (pool.between**2 + sigma**2 / np.maximum(finished, 1e-9))
     away = (log_median - pool.centre) / np.maximum(usual, 1e-9)
     moved = (trust**2 @ weight - (trust @ weight) ** 2) * away**2
-    own = sigma**2 / np.maximum(finished, 1e-9)
-    now = pool.between**2 * own / (pool.between**2 + own)
+    alone = sigma**2 / np.maximum(finished, 1e-9)
+    now = pool.between**2 * alone / (pool.between**2 + alone)
     grown: Array = np.maximum(((between * (1.0 - trust)) @ weight + moved) / now, 1.0)
     return np.where(finished > 0.0, grown, 1.0)
 

@@ -26,28 +26,26 @@ class Arrivals(NamedTuple):
     burned: Array
     deviation: Array
 
-    def lists(self, queries: int) -> tuple[list[Array], list[Array]]:
-        """Lengths and shares query by query; a query without a right answer has the one entry (0, 0)."""
-        at, share = self._split(queries, self.at, self.share)
-        return at, share
-
     def menu(self, queries: int, weight: npt.ArrayLike = 1.0) -> Menu:
-        """The same as a menu that knows what each cap is expected to burn."""
-        at, share, burned, deviation = self._split(queries, self.at, self.share, self.burned, self.deviation)
+        """A menu that knows what each cap is expected to burn; without a right answer it has one option, of 0."""
+        never = np.setdiff1d(np.arange(queries), self.owner)
+        order = np.argsort(np.concatenate([never, self.owner]), kind="stable")
+        cuts = np.searchsorted(np.sort(np.concatenate([never, self.owner])), np.arange(1, queries))
+        at, share, burned, deviation = (
+            np.split(np.concatenate([np.zeros(len(never)), column])[order], cuts)
+            for column in (self.at, self.share, self.burned, self.deviation)
+        )
         return Menu(at, share, weight, expected=burned, deviation=deviation)
 
-    def _split(self, queries: int, *columns: Array) -> list[list[Array]]:
-        never = np.setdiff1d(np.arange(queries), self.owner)
-        owner = np.concatenate([never, self.owner])
-        order = np.argsort(owner, kind="stable")
-        cuts = np.searchsorted(owner[order], np.arange(1, queries))
-        nothing = np.zeros(len(never))
-        return [np.split(np.concatenate([nothing, column])[order], cuts) for column in columns]
-
-    def by(self, tokens: Array) -> Array:
-        """Share right by `tokens`, any shape, of the first query alone: the step function. O(tokens log arrivals)."""
-        steps = np.append(0.0, self.share)
-        return steps[np.searchsorted(self.at, tokens, side="right")]
+    def share_by(self, query: Ints | int, tokens: Array) -> Array:
+        """Share of a query's rollouts that are right by `tokens`, elementwise. O((caps + arrivals) log arrivals)."""
+        levels = np.unique(self.at)
+        # One sorted column of (query, length) pairs, as whole numbers, answers all queries at once.
+        pairs = self.owner * (len(levels) + 1) + np.searchsorted(levels, self.at, side="right")
+        asked = query * (len(levels) + 1) + np.searchsorted(levels, tokens, side="right")
+        last = np.searchsorted(pairs, asked, side="right") - 1
+        arrived = np.append(self.owner, -1)[last] == query
+        return np.where(arrived, np.append(self.share, 0.0)[last], 0.0)
 
 
 def arrivals_of(data: Rollouts) -> Arrivals:
@@ -80,7 +78,7 @@ def arrivals_of(data: Rollouts) -> Arrivals:
 
 
 def pooled_arrivals(data: Rollouts) -> Arrivals:
-    """The same for all rollouts together, as if they were of one query."""
+    """The product-limit estimate of all rollouts together, as if they were of one query."""
     return arrivals_of(Rollouts([0], np.zeros_like(data.query), data.tokens, data.right, data.cap))
 
 

@@ -65,6 +65,7 @@ def solve_at_multiple(
     """
     low, high, best = market.total_floor, pool, None
     inner = max(pool - margin, low)
+    before: tuple[float, float] | None = None  # the last pool, and by how much it was too large
     for _ in range(_TRIES):
         solution = rule(inner)
         if solution is None:
@@ -78,9 +79,14 @@ def solve_at_multiple(
             low, best = max(low, inner), max(best or solution, solution, key=lambda one: one.utility)
         else:
             high = min(high, inner)
-        if 0.0 <= left <= rtol * needed or high - low <= rtol * needed:
+        close = max(rtol * needed, market.least_step)
+        if 0.0 <= left <= close or high - low <= close:
             break
-        inner = pool - needed * (1.0 + 0.5 * rtol)
+        # Where a larger pool needs a larger margin, a secant arrives in one step where repeating takes many.
+        short = inner + needed - pool
+        slope = (short - before[1]) / (inner - before[0]) if before is not None and inner != before[0] else 1.0
+        before = inner, short
+        inner -= short / max(slope, 1.0) + 0.5 * close
         if not low < inner < high:
             inner = 0.5 * (low + high)
     return best

@@ -26,9 +26,9 @@ def margin_from_moments(z_score: float, variance: Array, third: Array, largest: 
     """Margin of each of several sums from their moments, no more than the `room` for an overrun at worst.
 
     z_score : as many would do for a normal sum. third : central moment. largest : variance of the most uncertain
-    term. Sums of skewed lengths pass their mean by more than normal ones would, so the quantile is corrected for that
-    to the first order (Cornish & Fisher 1938). Where one term makes up much of the variance nothing is near normal,
-    and Cantelli's bound holds.
+    term. Sums of skewed lengths pass their mean by more than normal ones would. So the quantile is corrected for
+    that, to the first order (Cornish & Fisher 1938). Where one term makes up much of the variance nothing is near
+    normal, and Cantelli's bound holds.
     """
     deviation = np.sqrt(variance)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -57,7 +57,7 @@ def bracket_decreasing(
     guess_rtol : how far off the guess is likely to be, relative to the root.
     drop : mantissa bits that the grid leaves out; the bracket's relative width is 2**(drop - 52).
 
-    Bisection over the jumps, aimed by a straight line while they are many, then regula falsi (Illinois) inside a
+    Bisection over the points, aimed by a straight line while they are many, then regula falsi (Illinois) inside a
     bracket that bisection keeps: log2(len(jumps)) + 10 evaluations or so. Raises PriceNotConverged after
     MAX_EVALUATIONS.
     """
@@ -73,7 +73,7 @@ def bracket_decreasing(
 def bracket_from_guess(
     f: Callable[[float], float], level: float, price_guess: float, within: tuple[float, float], breakpoints: Array
 ) -> Bracket | None:
-    """The bracket of `bracket_decreasing` on the fine grid, from a guess that is nearly right: two evaluations if it is.
+    """The bracket of `bracket_decreasing` on the fine grid, from a guess: two evaluations if it is nearly right.
 
     None where `f` doesn't pass `level` `within` the two points.
     """
@@ -93,9 +93,9 @@ def vector_root(f: Callable[[Array], Array], level: float, high: float, price_gu
     """A point where the continuous falling `f` is at most `level`, and hardly less: _HARDLY of it.
 
     f : asked for several rising points at once, which costs little more than one where each of them is a short sum.
-    f(0) > level >= f(high) must hold. price_guess, error : a guess of the root and its likely relative error; 0 for none.
-    Regula falsi on a logarithmic scale, with points at both sides of the line's root that close in on it: three or
-    four calls.
+    f(0) > level >= f(high) must hold. price_guess, error : a guess of the root and its likely relative error; 0 for
+    none. Regula falsi on a logarithmic scale, with points at both sides of the line's root that close in on it:
+    three or four calls.
     """
     low, f_low, f_high = 0.0, math.inf, -math.inf
     points = price_guess * np.exp(error * _AROUND) if 0.0 < price_guess < high else high * _BELOW

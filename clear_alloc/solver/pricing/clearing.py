@@ -14,7 +14,7 @@ from clear_alloc.solver.pricing.sampled import SAMPLED_FROM, sampled_clearing
 __all__ = ["Clearing", "Status", "cleared", "clearing_price", "full_clearing"]
 
 _NEAR_ERROR = 0.01  # of the price: how far a guess usually is from it
-_NEAR_MARGIN = 0.1  # of the price: below a guess by this much everybody is asked
+_NEAR_MARGIN = 0.1  # of the price: below a guess by this much every query is asked
 
 
 class Status(Enum):
@@ -57,7 +57,7 @@ def clearing_price(market: Market, budget: float, price_guess: float = 0.0) -> C
 
 
 def full_clearing(market: Market, budget: float, price_guess: float = 0.0) -> Clearing:
-    """The clearing price by a search over all queries, whatever their number. O(n) per evaluation, O(n log n) for the jumps."""
+    """The clearing price by a search over all queries, whatever their number. O(n) per evaluation, O(n log n) for the points."""
     if market.total_demand(0.0) <= budget:
         return Clearing(0.0, 0.0, 1, Status.SLACK)
     error = _NEAR_ERROR

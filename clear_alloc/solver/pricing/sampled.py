@@ -1,8 +1,8 @@
 """So many queries that single ones hardly count: their clearing price in a handful of passes over those that matter.
 
-A sample tells the price to a percent. Who is funded beyond that doubt is gathered once, in blocks; who may or may not
-be is sorted by entry price. A few passes then tell how demand runs along the price, jump by jump, and two more show
-that the answer is right. It is the answer that a search over everybody gives.
+A sample tells the price to a percent. Queries funded beyond that doubt are gathered once, in blocks; those that may
+or may not be are sorted by entry price. A few passes then tell how demand runs along the price, jump by jump, and
+two more show that the answer is right. It is the answer that a search over all queries gives.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class PriceWindow:
         return int(coarse.sum() / self._coarse) * _FINER + int(fine.sum() / self._fine)
 
     def inframarginal_total(self, price: float) -> float:
-        """Budget units that those beyond doubt want, and the floors of the idle. O(n)."""
+        """Budget units that queries beyond doubt want, and the floors of those that stay out. O(n)."""
         counts = each(lambda part: self._count(_charges(part.side, price)), self.inframarginal)
         return (self._extramarginal + sum(counts)) * self._fine
 
@@ -97,7 +97,7 @@ class PriceWindow:
         return self._count(part.side.charge(wanted)), wanted
 
     def funded(self, price: float) -> list[Part]:
-        """Everybody who is funded at a price in (low, high), the marginal in the last part."""
+        """All queries funded at a price in (low, high), the marginal in the last part."""
         count = int(np.searchsorted(-self.entry, -price))
         parts = [*self.inframarginal, Part(self.marginal.rows[:count], self.marginal.side.take(slice(0, count)))]
         known, wanted = self._known
@@ -112,7 +112,7 @@ class PriceWindow:
 
 
 def _gathered(side: SmoothDemand, low: float, high: float, block: slice) -> tuple[Part, Index, Array]:
-    """Of a block: who is funded beyond doubt, and the rows and entry prices of the marginal."""
+    """Of a block: the queries funded beyond doubt, and the rows and entry prices of the marginal."""
     part = side.take(block)
     entry = part.entry_price
     inframarginal = (entry > high).nonzero()[0]
@@ -170,7 +170,7 @@ def _cleared_by(sample: SmoothDemand, pool: float, price_guess: float) -> float:
     if high <= 0.0 or not wanted(0.0) > pool >= wanted(high):
         return 0.0
     return bracket_decreasing(
-        wanted, pool, high, np.sort(sample.entry_price[sample.breakpoints]), price_guess, 0.02, drop=ROUGH
+        wanted, pool, high, np.sort(sample.entry_price[sample.discontinuous]), price_guess, 0.02, drop=ROUGH
     ).high
 
 

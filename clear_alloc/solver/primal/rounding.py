@@ -8,7 +8,7 @@ from clear_alloc.curves import Array
 from clear_alloc.market.smooth_demand import SmoothDemand
 from clear_alloc.support.types import Index
 
-__all__ = ["NEARLY_WHOLE", "round_to_whole"]
+__all__ = ["NEARLY_WHOLE", "round_to_whole", "rounded_down"]
 
 _EXCHANGES = 64  # single tokens moved from the cheapest loss to the best gain; usually none is needed
 _SACRIFICES = 16  # rounds; one is enough unless the steep curves differ
@@ -23,12 +23,17 @@ def round_to_whole(side: SmoothDemand, caps: Array, pool: float) -> Array:
     On the concave branch the result is the integer optimum up to `_EXCHANGES` exchanges. O(n) per round; there is
     one round unless the queries saturate.
     """
-    whole = np.maximum(np.floor(caps + NEARLY_WHOLE), side.least)
+    whole = rounded_down(side, caps)
     if not side.plain:
         return _filled(side, whole, pool)
     left = int(pool) - int(whole.astype(np.int64).sum())  # near 2**53 tokens a sum of floats may be one too low
     whole = _increment(side, whole, left) if left >= 0 else _decrement(side, whole, -left)
     return _pairwise_exchange(side, _defund_for_increments(side, whole))
+
+
+def rounded_down(side: SmoothDemand, caps: Array) -> Array:
+    """Whole caps at or below real ones, never below the least that is allowed."""
+    return np.maximum(np.floor(caps + NEARLY_WHOLE), side.least)
 
 
 def _gain(side: SmoothDemand, whole: Array) -> Array:
@@ -58,7 +63,7 @@ def _filled(side: SmoothDemand, whole: Array, pool: float) -> Array:
 
 
 def _increment(side: SmoothDemand, whole: Array, left: float) -> Array:
-    """One token each where it is worth most; in blocks while there are more than two for everybody."""
+    """One token each where it is worth most; in blocks while there are more than two for each query."""
     while left >= 1.0:
         gain = _gain(side, whole)
         worth = np.flatnonzero(gain > 0.0)
@@ -84,7 +89,7 @@ def _defund_for_increments(side: SmoothDemand, whole: Array) -> Array:
     """Give queries up where their tokens let many others take the one token that a steep curve still needs.
 
     A curve that climbs within a token or two is worth little when its cap is rounded down, so rounding can leave
-    everybody a token short. O(n) where no curve is that steep.
+    every query a token short. O(n) where no curve is that steep.
     """
     for _ in range(_SACRIFICES):
         gain = np.maximum(_gain(side, whole), 0.0)

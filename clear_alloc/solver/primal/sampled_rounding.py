@@ -1,7 +1,7 @@
-"""Whole caps for a window in one more pass over who is funded, and the certificate with them.
+"""Whole caps for a window in one more pass over the funded queries, and the certificate with them.
 
-Caps are rounded down from the demand at the clearing price, and the tokens that are left go one each to where they
-are worth most. What comes out is used only if its own certificate shows that nothing better is to be had.
+Caps are rounded down from the demand at the clearing price. The tokens that remain go one each to where they are
+worth most. What comes out is used only if its own certificate shows that nothing better is to be had.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class _Rounded(NamedTuple):
 
 
 def sampled_solution(clearing: Clearing, window: PriceWindow, pool: float) -> Certified | None:
-    """Everybody who wants tokens at the price, in whole tokens; None where that doesn't fit the pool.
+    """Whole caps of every query that wants tokens at the price; None where they don't fit the pool.
 
     cost of `_Rounded` is None where tokens are charged as they are. O(n), and O(n log n) where they are not.
     """
@@ -71,7 +71,7 @@ def sampled_solution(clearing: Clearing, window: PriceWindow, pool: float) -> Ce
 
 
 def _increment_mask(side: SmoothDemand, rounded: list[_Rounded], pool: float) -> Bool | None:
-    """Who gets one more token; None where that leaves a part of the pool, or caps don't fit it."""
+    """Which queries get one more token; None where that leaves a part of the pool, or caps don't fit it."""
     left = pool - sum(part.charge for part in rounded)
     gain = np.concatenate([part.gain for part in rounded])
     if side.plain:
@@ -81,7 +81,7 @@ def _increment_mask(side: SmoothDemand, rounded: list[_Rounded], pool: float) ->
 
 
 def _with_leftovers(parts: list[Part], price: float, pool: float) -> list[Part]:
-    """The same queries, with what they want at the price at which they alone want the whole pool."""
+    """The parts, with what their queries want at the price at which they alone want the whole pool."""
 
     def total(at: float) -> float:
         return sum(each(lambda part: float(part.side.charge(part.side.demand_if_funded(at)).sum()), parts))
@@ -132,7 +132,7 @@ def _rounded(part: Part, price: float) -> _Rounded:
 
 
 def _sums_of_floors(side: SmoothDemand, funded: list[_Rounded]) -> tuple[float, float]:
-    """Value and charge of the floors of all who are not funded."""
+    """Value and charge of the floors of all queries that are not funded."""
     if not any_nonzero(side.floor):
         return 0.0, 0.0
     extramarginal = np.ones(len(side), dtype=bool)

@@ -21,6 +21,7 @@ __all__ = [
     "floor_solution",
     "funded_of",
     "funded_set_of",
+    "spend_all",
     "spend_residual_budget",
     "total_charge",
     "value_per_query",
@@ -43,7 +44,7 @@ def evaluate(market: Market, decisions: Sequence[Column]) -> Solution:
 
 
 def floor_solution(market: Market) -> Solution:
-    """Everybody's floor, which is granted at any price. O(n)."""
+    """The floor of each query, which is granted at any price. O(n)."""
     return evaluate(market, [demand.default() for demand in market.demands])
 
 
@@ -79,7 +80,7 @@ def total_charge(market: Market, solution: Solution) -> float:
 
 
 def spend_residual_budget(market: Market, solution: Solution, left: Callable[[Solution], Array]) -> Solution:
-    """What nobody uses goes to the one cap or option where it is worth most, until nothing affordable gains.
+    """What no query uses goes to the one cap or option where it is worth most, until nothing affordable gains.
 
     left : budget units that each query may still be charged, (n,), beside a solution. O(n) for each raise.
     """
@@ -95,6 +96,15 @@ def spend_residual_budget(market: Market, solution: Solution, left: Callable[[So
             break
         decisions[k][raises[k].query] = raises[k].decision
     return evaluate(market, decisions)
+
+
+def spend_all(market: Market, solution: Solution, budget: float) -> Solution:
+    """What a solution leaves of the budget, spent where it is worth most. O(n) for each raise."""
+
+    def left(solution: Solution) -> Array:
+        return np.broadcast_to(budget - total_charge(market, solution), len(market))
+
+    return spend_residual_budget(market, solution, left)
 
 
 def funded_of(market: Market, solution: Solution) -> Bool:

@@ -11,25 +11,27 @@ from clear_alloc.market.market import Market
 from clear_alloc.market.smooth_demand import SmoothDemand
 from clear_alloc.solver.pricing.bracket import COARSE, bracket_decreasing, vector_root
 from clear_alloc.solver.pricing.clearing import Clearing
-from clear_alloc.solver.primal.rounding import round_to_whole
-from clear_alloc.solver.primal.solution import FundedSet, Solution, spend_residual_budget, total_charge
-from clear_alloc.support.types import Bool, Column
+from clear_alloc.solver.primal.rounding import round_to_whole, rounded_down
+from clear_alloc.solver.primal.solution import FundedSet, Solution, spend_all
+from clear_alloc.support.types import Bool, Column, Index
 
 __all__ = ["greedy_funded_set", "refill_funded"]
 
 _AT_ONCE = 512  # queries; of so few several prices are tried in one go
+_STEEP = 4.0  # times the price: what makes the next token worth more than rounding can even out
+_STEP = 1e-3  # of a query's value: less is not worth another filling
 
 
 def greedy_funded_set(market: Market, clearing: Clearing, budget: float) -> FundedSet:
-    """Everybody who wants tokens at the clearing price, then the marginal queries as far as they fit. O(n)."""
+    """Every query that wants tokens at the clearing price, then the marginal ones as far as they fit. O(n)."""
     funded_set = tuple(demand.levels_at(clearing.price) for demand in market.demands)
     left = budget - market.total_demand(clearing.price)
     for demand, levels in zip(market.demands, funded_set, strict=True):
         # Their demand appears between the two ends of the price bracket: all of it or none.
-        jumps = demand.jumps(clearing.low, clearing.price)
-        fits = int(np.searchsorted(np.cumsum(jumps.cost), left, side="right"))
-        levels[jumps.query[:fits]] = jumps.level[:fits]
-        left -= float(jumps.cost[:fits].sum())
+        points = demand.breakpoints_between(clearing.low, clearing.price)
+        fits = int(np.searchsorted(np.cumsum(points.cost), left, side="right"))
+        levels[points.query[:fits]] = points.level[:fits]
+        left -= float(points.cost[:fits].sum())
     return funded_set
 
 
@@ -52,11 +54,7 @@ def refill_funded(
         decisions[0] = caps
     elif taken > budget:
         return None
-
-    def left(solution: Solution) -> Array:
-        return np.broadcast_to(budget - total_charge(market, solution), len(market))
-
-    return spend_residual_budget(market, Solution(tuple(decisions), 0.0), left)
+    return spend_all(market, Solution(tuple(decisions), 0.0), budget)
 
 
 def _copies(columns: Sequence[Column]) -> list[Column]:
@@ -82,17 +80,48 @@ def _filled(
     if float(active.charge(active.start).sum()) > pool:
         return None
     if len(rows):
-        caps[rows] = round_to_whole(active, _water_fill(active, pool, price_guess), pool)
+        caps[rows] = _whole_caps(active, pool, price_guess)
     return caps
 
 
-def _water_fill(side: SmoothDemand, pool: float, price_guess: float) -> Array:
-    """Caps on the concave branches that clear `pool`, real numbers."""
+def _whole_caps(side: SmoothDemand, pool: float, price_guess: float) -> Array:
+    """Whole caps of queries that are all funded, charged at most `pool`."""
+    real, price = _water_fill(side, pool, price_guess)
+    down = rounded_down(side, real)
+    steep = _steep(side, down, price)
+    left = pool - float(side.charge(down).sum())
+    if not len(steep) or float(_cost_of_one(side, down)[steep].sum()) <= left:
+        return round_to_whole(side, real, pool)
+    # A curve that climbs within a token or two gets the token that it needs; the others make room for it.
+    whole, rest = down, np.setdiff1d(np.arange(len(side)), steep, assume_unique=True)
+    whole[steep] += 1.0
+    room = pool - float(side.charge(whole)[steep].sum())
+    others = side.take(rest)
+    if float(others.charge(others.start).sum()) > room:
+        return round_to_whole(side, real, pool)
+    if len(rest):
+        whole[rest] = round_to_whole(others, _water_fill(others, room, price_guess)[0], room)
+    return whole
+
+
+def _steep(side: SmoothDemand, down: Array, price: float) -> Index:
+    """Queries to which one more token is worth several times what it costs at the price of the others."""
+    up = np.minimum(down + 1.0, side.last_whole)
+    gain = side.value(up) - side.value(down)
+    return np.flatnonzero(gain > np.maximum(_STEEP * price * _cost_of_one(side, down), _STEP * side.value(up)))
+
+
+def _cost_of_one(side: SmoothDemand, down: Array) -> Array:
+    return side.charge(np.minimum(down + 1.0, side.last_whole)) - side.charge(down)
+
+
+def _water_fill(side: SmoothDemand, pool: float, price_guess: float) -> tuple[Array, float]:
+    """Caps on the concave branches that clear `pool`, real numbers, and the price at which they do."""
     if float(side.charge(side.stop).sum()) <= pool:
-        return side.stop.copy()
+        return side.stop.copy(), 0.0
     steepest = float(side.efficiency(side.start).max())
     if steepest <= 0.0:
-        return side.start.copy()
+        return side.start.copy(), 0.0
 
     # One query more or less moves the price by about 1/n of itself.
     error = min(max(1.0 / len(side), 1e-6), 0.02)
@@ -100,10 +129,10 @@ def _water_fill(side: SmoothDemand, pool: float, price_guess: float) -> Array:
         price = vector_root(
             lambda p: side.charge_if_funded(p[:, None]).sum(axis=1), pool, steepest, price_guess, error
         )
-        return side.demand_if_funded(price)
+        return side.demand_if_funded(price), price
 
     def wanted(price: float) -> float:
         return float(side.charge_if_funded(price).sum())
 
     bracket = bracket_decreasing(wanted, pool, steepest, price_guess=price_guess, guess_rtol=error, drop=COARSE)
-    return side.demand_if_funded(bracket.high)
+    return side.demand_if_funded(bracket.high), bracket.high

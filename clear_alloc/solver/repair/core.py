@@ -1,8 +1,9 @@
 """Improve the funded set within its core: the few queries whose jump price is nearest to the clearing price.
 
-For a fixed choice of the core (fund or not, which option) the rest is concave, so its value is the smallest dual
-value over all prices. On a grid of prices that value is a row of numbers, one surplus added per query, and a row's
-minimum bounds every completion of a partial choice from above: branch and bound, all branches of a level at once.
+For a fixed choice of the core (fund or not, which option) the rest is concave. Its value is then the smallest dual
+value over all prices. On a grid of prices that value is a row of numbers, to which each query adds its surplus. A
+row's minimum bounds every completion of a partial choice from above: branch and bound, all branches of a level at
+once.
 The core idea: Balas & Zemel 1980; Pisinger 1995 for multiple choice. The Lagrangian bound: Geoffrion 1974.
 """
 
@@ -74,11 +75,11 @@ def improved_funded_sets(
 
 
 def _core(market: Market, funded_set: FundedSet, price: float) -> list[tuple[int, int]]:
-    """The queries of the nearest jumps on both sides of the price, nearest first, each as demand and query."""
-    found = [demand.core_jumps(levels) for demand, levels in zip(market.demands, funded_set, strict=True)]
-    demand = np.repeat(np.arange(len(found)), [len(jumps.query) for jumps, _ in found])
+    """The queries of the nearest breakpoints on both sides of the price, nearest first, each as demand and query."""
+    found = [demand.core_breakpoints(levels) for demand, levels in zip(market.demands, funded_set, strict=True)]
+    demand = np.repeat(np.arange(len(found)), [len(points.query) for points, _ in found])
     query, jump_price, size = (
-        np.concatenate([getattr(jumps, name) for jumps, _ in found]) for name in ("query", "price", "cost")
+        np.concatenate([getattr(points, name) for points, _ in found]) for name in ("query", "price", "cost")
     )
     taken = np.concatenate([climbed for _, climbed in found])
     with np.errstate(divide="ignore"):  # a price that underflowed to 0 is infinitely far
@@ -114,7 +115,7 @@ def _choices(market: Market, prices: Array, price: float, core: list[tuple[int, 
 def _rest(
     market: Market, funded_set: FundedSet, prices: Array, budget: float, choices: list[_Choice]
 ) -> tuple[Array, float]:
-    """Dual value of everybody outside the core, at each price, and what their levels cost at least."""
+    """Dual value of the queries outside the core, at each price, and what their levels cost at least."""
     row, least = prices * budget, 0.0
     for k, (demand, levels) in enumerate(zip(market.demands, funded_set, strict=True)):
         outside = np.ones(len(demand), dtype=bool)
@@ -135,7 +136,7 @@ class _Fixed(NamedTuple):
 def _reduced(choices: list[_Choice], row: Array, known: float) -> tuple[_Fixed, list[_Choice], Array] | None:
     """What can be told of each choice alone: the fixed ones, the open ones, and the row with the fixed ones in it.
 
-    A level is out if even with everybody else unrestricted it can't exceed `known`. None where nothing is left.
+    A level is out if even with all other queries unrestricted it can't exceed `known`. None where nothing is left.
     """
     sizes = np.array([len(choice.least) for choice in choices])
     ends, owner = np.cumsum(sizes), np.repeat(np.arange(len(choices)), sizes)

@@ -2,9 +2,9 @@
 
 A state is what some of the queries cost together and are worth; of two, the dearer that is worth no more is
 dropped. Each option also has a loss: how far it falls short, at the prices of the relaxed problem, of its query's
-best surplus. Losses add up to exactly what a complete choice falls short of the upper bound, so a state that has lost
-more than the gap can't lead to anything better than what is known already. Nemhauser & Ullmann 1969 for the lists;
-the reduction by reduced costs is that of the core problems of Balas & Zemel 1980.
+best surplus. Losses add up to exactly what a complete choice falls short of the upper bound. So a state that has
+lost more than the gap can't lead to anything better than what is known already. Nemhauser & Ullmann 1969 for the
+lists; the reduction by reduced costs is that of the core problems of Balas & Zemel 1980.
 """
 
 from __future__ import annotations
@@ -177,7 +177,7 @@ def _least_lost(states: _States, most: int) -> Index:
 
 
 def _by_charge(one: _States, other: _States, size: int) -> tuple[Index, Index]:
-    """The same by a table over whole charges 0..size, one pass per state of `other`."""
+    """Undominated sums of two lists by a table over whole charges 0..size, one pass per state of `other`."""
     worth, place = np.full(size + 1, -np.inf), np.zeros(size + 1, dtype=np.intp)
     fits = np.flatnonzero(one.charge <= size)
     whole = one.charge[fits].astype(np.intp)

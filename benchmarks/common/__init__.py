@@ -1,0 +1,1 @@
+"""What the benchmarks of policies and of speed share: files of rows, their environment, tables, pages, commands."""
