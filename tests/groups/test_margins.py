@@ -21,6 +21,7 @@ def arrivals(n, rng):
 Z = 1.2815515655446004  # one in ten
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_charge_and_margin_fit_every_budget_and_the_whole_is_audited_for_its_own(seed):
     rng = np.random.default_rng(seed)

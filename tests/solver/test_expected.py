@@ -263,12 +263,13 @@ def test_a_crowd_whose_floors_leave_no_room_for_the_margin_is_refused():
     assert (result.tokens >= 200).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["menus", "curves", "both"])
 def test_no_answer_of_the_search_passes_the_pool_with_the_multiple_that_it_was_asked_for(kind):
     """Whatever margin was guessed at first: finite choices that vary much, in every combination, beside curves."""
     rng, bought = np.random.default_rng(0), 0
-    for _ in range(25):
-        n = int(rng.integers(2, 8))
+    for _ in range(6):
+        n = int(rng.integers(2, 6))
         costs = np.cumsum(rng.uniform(20, 200, (n, 3)), axis=1)
         menus = ca.Menu(
             costs, np.sort(rng.uniform(0, 1, (n, 3)), axis=1), deviation=costs * rng.uniform(0, 0.5, (n, 3))
@@ -283,4 +284,4 @@ def test_no_answer_of_the_search_passes_the_pool_with_the_multiple_that_it_was_a
             held = scaled_margin(market, near, multiple)
             assert total_charge(market, near) + held <= pool * (1 + tolerances.ROUNDING)
             bought += near.utility > 0
-    assert bought > 50
+    assert bought > 12
