@@ -97,11 +97,9 @@ class BudgetTooSmall(ClearAllocError, ValueError):
 class TooLarge(ClearAllocError, ValueError):
     """An exact method was asked for more work than it is meant for."""
 
-    def __init__(self, work: float, limit: float, remedy: str):
-        self.work, self.limit = work, limit
-        super().__init__(
-            f"the exact solution needs {work:,.0f} undominated states, the limit is {limit:,.0f}; {remedy}"
-        )
+    def __init__(self, work: float, limit: float, remedy: str, unit: str = "undominated states"):
+        self.work, self.limit, self.unit = work, limit, unit
+        super().__init__(f"the exact solution needs {work:,.0f} {unit}, the limit is {limit:,.0f}; {remedy}")
 
 
 class NotSupported(ClearAllocError, NotImplementedError):

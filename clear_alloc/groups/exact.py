@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from clear_alloc.curves import Array
+from clear_alloc.errors import TooLarge
 from clear_alloc.groups.tree import ROOT, Tree
 from clear_alloc.groups.tree_price import Prices, nested_bound
 from clear_alloc.market.demand import MOST_STATES, ChoiceClass
@@ -53,8 +54,9 @@ def combined(bound: NestedBound, solution: Solution, work: float) -> Solution:
     if gap <= _WORTH_A_SEARCH * abs(bound.value):
         return solution
     of_query = tree.node_of
-    classes = choice_classes(market, bound.weight[of_query], bound.charge[of_query], gap, tree.room[of_query])
-    if classes is None:
+    try:
+        classes = choice_classes(market, bound.weight[of_query], bound.charge[of_query], gap, tree.room[of_query])
+    except TooLarge:
         return solution
     options = sum(len(one.charge) for one in classes if len(one.charge) > 1) + _PER_GROUP * (len(tree) - 1)
     most = int(min(MOST_STATES, work / max(options, 1)))

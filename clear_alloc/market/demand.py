@@ -191,10 +191,10 @@ class Demand(ABC):
         """What each of some queries may do at a grid of prices; `price` tells which options matter."""
 
     @abstractmethod
-    def choice_classes(self, weight: Array, charge: Array, gap: float, room: Array) -> list[ChoiceClass] | None:
+    def choice_classes(self, weight: Array, charge: Array, gap: float, room: Array) -> list[ChoiceClass]:
         """Every query's decisions that fall short by at most `gap` at its own multipliers, (n,) each.
 
-        room : (n,) budget units that one query may be charged at most. None where decisions are too many.
+        room : (n,) budget units that one query may be charged at most. TooLarge where decisions are too many.
         """
 
     @abstractmethod

@@ -19,6 +19,7 @@ from clear_alloc.columns.constant import (
     take_columns,
 )
 from clear_alloc.curves import MAX_TOKENS, Array, Charged, Rows, steepest_chord
+from clear_alloc.errors import TooLarge
 from clear_alloc.market.demand import MOST_STATES, Breakpoints, ChoiceClass, Choices, Demand, Raise, undominated
 from clear_alloc.support.parallel import BLOCK, cached_property, each_block
 from clear_alloc.support.types import Bool, Column, Index
@@ -30,6 +31,8 @@ _MOST_CLASSES = 512  # curves; of more, what a better combination adds is not wo
 _MOST_CAPS = 1 << 17  # of all curves, tried one by one
 _MOST_OPTIONS = 96  # of a curve that may matter, where lists may be long
 _MOST_WORK = 3e7  # pairs of states and options of smooth curves
+_MOST_PLAIN_WORK = 2e8  # the same where charges are whole and a table serves
+_USE_ALLOCATE = "use ca.allocate, whose gap bounds its distance to the optimum"
 _SKIP_OR_FUND: Index = np.array([0, 1])
 
 
@@ -313,17 +316,17 @@ class SmoothDemand(Demand):
         least = np.stack([side.floor_charge, side.charge(side.start)]).T
         return [Choices(_SKIP_OR_FUND, *both) for both in zip(surplus, least, strict=True)]
 
-    def choice_classes(self, weight: Array, charge: Array, gap: float, room: Array) -> list[ChoiceClass] | None:
-        """Every whole cap that falls short of the best by at most `gap`; None where there are too many."""
+    def choice_classes(self, weight: Array, charge: Array, gap: float, room: Array) -> list[ChoiceClass]:
+        """Every whole cap that falls short of the best by at most `gap`."""
         if len(self) > _MOST_CLASSES:
-            return None
+            raise TooLarge(len(self), _MOST_CLASSES, _USE_ALLOCATE, "smooth curves")
         classes: list[ChoiceClass] = []
         # Where charges aren't whole, lists are sorted, which takes a few times as long.
         states = min(MOST_STATES, float(room.max(initial=0.0))) if self.plain else 3.0 * MOST_STATES
         last = np.maximum(self.cap_within(room), self.least)
-        if float((last - self.least).sum()) > _MOST_CAPS:
-            return None
-        work, lists = 0.0, 1.0
+        if (caps_open := float((last - self.least).sum())) > _MOST_CAPS:
+            raise TooLarge(caps_open, _MOST_CAPS, _USE_ALLOCATE, "caps")
+        work, lists, most = 0.0, 1.0, _MOST_PLAIN_WORK if self.plain else _MOST_WORK
         for query in range(len(self)):
             side = self.take(np.array([query]))
             caps = np.union1d(side.floor, np.arange(side.least[0], last[query] + 1.0))
@@ -331,8 +334,8 @@ class SmoothDemand(Demand):
             classes.append(undominated(query, caps, cost, value, weight[query], charge[query], gap))
             count = len(classes[-1].charge)
             work, lists = work + count * lists, min(lists * count, states)
-            if count > _MOST_OPTIONS and work > _MOST_WORK:
-                return None
+            if count > _MOST_OPTIONS and work > most:
+                raise TooLarge(work, most, _USE_ALLOCATE, "pairs of states and caps")
         return classes
 
     def within(self, limits: Array) -> Array:

@@ -15,9 +15,9 @@ from clear_alloc.errors import InvalidArgument, NotSupported
 from clear_alloc.market.market import Market
 from clear_alloc.market.problem import CurvesLike, read_problem
 from clear_alloc.market.terms import AllocateKwargs, AllocateOptions
-from clear_alloc.solver.chance.margin import margin_of, scaled_margin
-from clear_alloc.solver.chance.margin_search import solve_at_multiple, solve_with_margin
-from clear_alloc.solver.primal.solution import Solution, charge_per_query, floor_solution
+from clear_alloc.solver.chance.margin import margin_of
+from clear_alloc.solver.chance.margin_search import solve_with_margin
+from clear_alloc.solver.primal.solution import Solution, charge_per_query
 from clear_alloc.solver.solve import best_combination, price_and_bound, solve
 from clear_alloc.solver.splits import proportional_solution, solution_within, uniform_solution
 
@@ -52,7 +52,7 @@ def cutoff_plus_pad(curves: CurvesLike, budget: float, **options: Unpack[Allocat
     tuned on the curves themselves, over 96 pads. Weights and peaks influence the tuning, not the order.
     Arguments, result and errors are those of `allocate`; `price` is NaN. O(n log n + 96 n).
     """
-    return _baseline("cutoff_plus_pad", _cutoff, curves, budget, options)
+    return _baseline("cutoff_plus_pad", _best_pad, curves, budget, options)
 
 
 def exact(curves: CurvesLike, budget: float, **options: Unpack[AllocateKwargs]) -> Allocation:
@@ -66,7 +66,7 @@ def exact(curves: CurvesLike, budget: float, **options: Unpack[AllocateKwargs]) 
 
 def _baseline(
     name: str,
-    rule: Callable[[Market, float, float], Solution],
+    rule: Callable[[Market, float], Solution],
     curves: CurvesLike,
     budget: float,
     options: AllocateKwargs,
@@ -78,31 +78,20 @@ def _baseline(
         raise InvalidArgument("budget", None, "a finite number of tokens, >= 0", "pass the size of the pool")
     problem = read_problem(curves, budget, AllocateOptions(**options))
     market, pool, z_score = problem.market, problem.pool, problem.z_score
+    solution = rule(market, pool)
     if z_score:
-        plain = rule(market, pool, 0.0)
-        solution = solve_with_margin(market, pool, z_score, lambda multiple, _: rule(market, pool, multiple), plain)
-    else:
-        solution = rule(market, pool, 0.0)
+        if name == "exact":
+            raise NotSupported("the exact programme holds no margin back; pass overrun=0.5, or use ca.allocate")
+        solution = solve_with_margin(market, pool, z_score, partial(rule, market), solution)
     clearing, bound = price_and_bound(market, pool - margin_of(market, solution, z_score))
     return allocation_of(problem, name, solution, clearing, bound)
 
 
-def _exact(market: Market, budget: float, multiple: float) -> Solution:
-    if multiple:
-        raise NotSupported("the exact programme holds no margin back; pass overrun=0.5, or use ca.allocate")
+def _exact(market: Market, budget: float) -> Solution:
     solution, _, bound = solve(market, budget)
     if bound.value - solution.utility <= _NO_GAP * bound.value:
         return solution
     return best_combination(market, solution, bound, budget, exact=True) or solution
-
-
-def _cutoff(market: Market, budget: float, multiple: float) -> Solution:
-    """The best pad; multiple : deviations to hold back."""
-    rule = partial(_best_pad, market)
-    if not multiple:
-        return rule(budget)
-    margin = scaled_margin(market, rule(budget), multiple)
-    return solve_at_multiple(market, budget, multiple, margin, rule) or floor_solution(market)
 
 
 def _best_pad(market: Market, budget: float) -> Solution:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 
 from clear_alloc.market.market import Market
-from clear_alloc.solver.chance.margin import margin_of, scaled_margin
-from clear_alloc.solver.chance.margin_search import CLOSE, solve_at_multiple, solve_with_margin
+from clear_alloc.solver.chance.margin import margin_in_deviations, margin_of, scaled_margin
+from clear_alloc.solver.chance.margin_search import CLOSE, check_floors, solve_with_margin, solve_within
 from clear_alloc.solver.pricing.sampled import SAMPLED_FROM
 from clear_alloc.solver.primal.solution import (
     FundedSet,
@@ -25,12 +26,18 @@ from clear_alloc.solver.splits import proportional_solution, uniform_solution
 
 __all__ = ["solve_expected"]
 
+_SEARCHES = 3  # each with the margin of the last one's answer
 _REPAIRS = 4  # until the margin is that of what was found; two are usual, more where single queries move it
+_TRIES = 3  # to fill a set that is only compared
 _RTOL = 2e-3  # of a margin: what may stay unspent where funded sets are compared
 _ALIKE = 0.05  # of a margin: held back within so much of what is needed, it bounds the search well enough
-_OTHER = 0.25  # of a multiple: with so much more or less to hold back another set may be best
+_OTHER = 0.1  # of a multiple: with so much more or less to hold back another set may be best
+_MOVES = (1.0, 0.99, 0.97, 0.9, 0.8)  # of a cap that no price explains
+_HARDLY = 0.5  # of the best utility: an answer of less says nothing of the margin
 _ROUNDS = 6  # solutions for very many queries, each nearer to its margin
 _MOST_RESERVED = 20_000  # queries; of more, the certain bound on their sum is far from what they burn
+
+Split = Callable[[Market, float], Solution]
 
 
 def solve_expected(market: Market, pool: float, z_score: float, price_guess: float) -> SolveResult:
@@ -39,90 +46,114 @@ def solve_expected(market: Market, pool: float, z_score: float, price_guess: flo
         solved = _many_with_margin(market, pool, z_score, price_guess)
         if solved is not None:
             return solved
-    first = priced_only(market, pool, price_guess)
-    first = priced_only(market, max(pool - margin_of(market, first, z_score), market.total_floor), price_guess)
-    search = _Search(market, pool, price_guess)
-    solutions = [solve_with_margin(market, pool, z_score, search, first)]
-    held = margin_of(market, solutions[0], z_score)
-    clearing, bound = price_and_bound(market, pool - held, search.price)
-    gap = bound.value + clearing.price * held - solutions[0].utility
-    rivals = () if splits_dominated(market, pool, clearing.price, gap) else (uniform_solution, proportional_solution)
-    for split in rivals:
-        # Without a margin it is worth more; mostly that is too little already.
-        plain = split(market, pool)
-        if plain.utility > solutions[0].utility:
-            rule = partial(_split_at, split, market, pool)
-            solutions.append(solve_with_margin(market, pool, z_score, rule, plain))
+    solution, price = _searched(market, pool, z_score, price_guess)
+    held = margin_of(market, solution, z_score)
+    clearing, bound = price_and_bound(market, pool - held, price)
+    rivals = []
+    if not splits_dominated(market, pool, clearing.price, bound.value + clearing.price * held - solution.utility):
+        rivals += [
+            _split(split, market, pool, z_score, solution) for split in (uniform_solution, proportional_solution)
+        ]
     if len(market) <= _MOST_RESERVED:
-        solutions.append(_reserved(market, pool, z_score, max(one.utility for one in solutions)))
-    solution = max(solutions, key=lambda one: one.utility)
-    if solution is not solutions[0]:
-        clearing, bound = price_and_bound(market, pool - margin_of(market, solution, z_score), search.price)
-    return SolveResult(solution, clearing, bound)
+        rivals.append(_reserved(market, pool, z_score, max(one.utility for one in (solution, *rivals))))
+    best = max((solution, *rivals), key=lambda one: one.utility)
+    if best is not solution:
+        clearing, bound = price_and_bound(market, pool - margin_of(market, best, z_score), price)
+    return SolveResult(best, clearing, bound)
 
 
-def _split_at(split, market: Market, pool: float, multiple: float, _: Solution) -> Solution:  # type: ignore[no-untyped-def]
-    solution: Solution = split(market, pool, multiple)
-    return solution
+def _split(split: Split, market: Market, pool: float, z_score: float, known: Solution) -> Solution:
+    """The split that keeps its margin; what is known already where the split is worth less even without one."""
+    plain = split(market, pool)
+    if plain.utility <= known.utility:
+        return known
+    return solve_with_margin(market, pool, z_score, partial(split, market), plain)
 
 
-class _Search:
-    """The rule of the margin search: repair until the margin is that of the solution, then move caps alone."""
+def _searched(market: Market, pool: float, z_score: float, price: float) -> tuple[Solution, float]:
+    """The best found by repair and the price near which it was: a margin is a number of deviations that hardly moves.
 
-    def __init__(self, market: Market, pool: float, price: float):
-        self.market, self.pool, self.price = market, pool, price
-        self._found: tuple[Solution, float] | None = None
+    Sets are compared at that number, the best is filled to its exact margin, and the number taken from there.
+    """
+    best, near = check_floors(market, pool, z_score), priced_only(market, pool, price)
+    held = margin_of(market, near, z_score)
+    near = priced_only(market, max(pool - held, market.total_floor), price)
+    multiple = 0.0
+    for _ in range(_SEARCHES):
+        before, multiple = multiple, margin_in_deviations(market, near, margin_of(market, near, z_score), z_score)
+        if abs(multiple - before) <= _OTHER * multiple:
+            break
+        found, price = _repaired(market, pool, multiple, near, price)
+        filled, fixed = funded_set_of(market, found)
+        fixed = _moved(market, pool, multiple, found, filled, fixed, price)
+        rule = partial(_filled, market, filled, fixed, price)
+        exact = solve_with_margin(market, pool, z_score, rule, found)
+        for one in (exact, found):
+            if total_charge(market, one) + margin_of(market, one, z_score) <= pool:
+                best = max(best, one, key=lambda solution: solution.utility)
+        near = found if exact.utility <= best.utility * _HARDLY else exact
+    return best, price
 
-    def __call__(self, multiple: float, near: Solution) -> Solution:
-        """The best solution that holds back `multiple` deviations, `near` one that is much like it."""
-        if self._found is not None and abs(multiple - self._found[1]) <= _OTHER * multiple:
-            filler = self._filler(multiple, scaled_margin(self.market, near, multiple), 0.1 * CLOSE)
-            same = filler(self.market, self.price, self.pool)(*funded_set_of(self.market, self._found[0]))
-            if same is not None:
-                return same
-        self._found = self._repaired(multiple, near), multiple
-        return self._found[0]
 
-    def _repaired(self, multiple: float, near: Solution) -> Solution:
-        """The best of what repair makes of pools that leave about the margin it needs."""
-        market, best = self.market, floor_solution(self.market)
-        low, high = market.total_floor, self.pool
-        margin = scaled_margin(market, near, multiple)
-        inner = max(self.pool - margin, low)
-        for _ in range(_REPAIRS):
-            clearing, bound = price_and_bound(market, inner, self.price)
-            self.price = clearing.price
-            found, _ = improved(market, clearing, bound, inner, self._filler(multiple, margin, _RTOL))
-            fitting = [one for one in found if self._fits(one, multiple)]
-            if len(fitting) == len(found):
-                low = max(low, inner)
-            else:
-                high = min(high, inner)
-            best = max([best, *fitting], key=lambda one: one.utility)
-            margin = scaled_margin(market, found[-1], multiple)
-            # What is held back bounds the search for a better set, so that it must be what is needed.
-            if abs(self.pool - margin - inner) <= _ALIKE * margin or high - low <= _ALIKE * margin:
-                break
-            inner = self.pool - margin if low < self.pool - margin < high else 0.5 * (low + high)
-        return best
+def _moved(
+    market: Market,
+    pool: float,
+    multiple: float,
+    found: Solution,
+    funded_set: FundedSet,
+    fixed: tuple[int, float] | None,
+    price: float,
+) -> tuple[int, float] | None:
+    """The cap that no price explains, moved down where others make more of its tokens."""
+    if fixed is None:
+        return None
+    query, cap = fixed
+    refill = _filler(pool, multiple, scaled_margin(market, found, multiple))
+    tries = [(query, float(np.floor(cap * share))) for share in _MOVES]
+    worth = [solution.utility if (solution := refill(market, price, pool)(funded_set, one)) else 0.0 for one in tries]
+    return tries[int(np.argmax(worth))]
 
-    def _fits(self, solution: Solution, multiple: float) -> bool:
-        held = scaled_margin(self.market, solution, multiple)
-        return total_charge(self.market, solution) + held <= self.pool
 
-    def _filler(self, multiple: float, margin: float, rtol: float) -> Filler:
-        """Funded sets filled to their charge and `multiple` deviations; margin : a guess of what they come to."""
+def _filled(
+    market: Market, funded_set: FundedSet, fixed: tuple[int, float] | None, price: float, inner: float
+) -> Solution | None:
+    return refill_funded(market, funded_set, inner, price, fixed)
 
-        def filler(within: Market, price: float, _: float) -> Refill:
-            def refill(funded_set: FundedSet, fixed: tuple[int, float] | None) -> Solution | None:
-                def rule(inner: float) -> Solution | None:
-                    return refill_funded(within, funded_set, inner, price, fixed)
 
-                return solve_at_multiple(within, self.pool, multiple, margin, rule, rtol)
+def _repaired(market: Market, pool: float, multiple: float, near: Solution, price: float) -> tuple[Solution, float]:
+    """The best of what repair makes of pools that leave about `multiple` deviations, and the last clearing price."""
+    best, low, high = floor_solution(market), market.total_floor, pool
+    margin = scaled_margin(market, near, multiple)
+    inner = max(pool - margin, low)
+    for _ in range(_REPAIRS):
+        clearing, bound = price_and_bound(market, inner, price)
+        price = clearing.price
+        found, _ = improved(market, clearing, bound, inner, _filler(pool, multiple, margin))
+        margins = [scaled_margin(market, one, multiple) for one in found]
+        fitting = [one for one, held in zip(found, margins, strict=True) if total_charge(market, one) + held <= pool]
+        low, high = (max(low, inner), high) if len(fitting) == len(found) else (low, min(high, inner))
+        best, margin = max([best, *fitting], key=lambda one: one.utility), margins[-1]
+        # What is held back bounds the search for a better set, so that it must be what is needed.
+        if abs(pool - margin - inner) <= _ALIKE * margin or high - low <= _ALIKE * margin:
+            break
+        inner = pool - margin if low < pool - margin < high else 0.5 * (low + high)
+    return best, price
 
-            return refill
 
-        return filler
+def _filler(pool: float, multiple: float, margin: float) -> Filler:
+    """Funded sets filled to their charge and `multiple` deviations; margin : a guess of what they come to."""
+
+    def filler(within: Market, price: float, _: float) -> Refill:
+        def held(solution: Solution) -> float:
+            return scaled_margin(within, solution, multiple)
+
+        def refill(funded_set: FundedSet, fixed: tuple[int, float] | None) -> Solution | None:
+            rule = partial(_filled, within, funded_set, fixed, price)
+            return solve_within(within, pool, held, margin, rule, _RTOL, _TRIES)
+
+        return refill
+
+    return filler
 
 
 def _many_with_margin(market: Market, pool: float, z_score: float, price_guess: float) -> SolveResult | None:

@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 
 from clear_alloc.errors import TooLarge
-from clear_alloc.market.demand import MOST_STATES
 from clear_alloc.market.market import Market
 from clear_alloc.market.smooth_demand import SmoothDemand
 from clear_alloc.solver.dual import DualBound, tightest
@@ -221,12 +220,11 @@ def best_combination(
     exact : whether TooLarge is raised where not all of them can be looked at.
     """
     gap, alike = bound.value - solution.utility, np.ones(len(market))
-    classes = choice_classes(bound.market, alike, bound.price * alike, gap, pool * alike)
-    if classes is None:
+    try:
+        classes = choice_classes(bound.market, alike, bound.price * alike, gap, pool * alike)
+    except TooLarge:
         if exact:
-            # Caps are listed no further than the budget or saturation reaches.
-            states = sum(min(pool, demand.saturation) for demand in market.demands)
-            raise TooLarge(states, MOST_STATES, "use ca.allocate, whose gap bounds its distance to the optimum")
+            raise
         return None
     chosen = best_choices(Knapsack(pool, charge_rise=bound.price, classes=classes), gap, exact=exact)
     rival = solution if chosen is None else applied(market, solution, classes, chosen)

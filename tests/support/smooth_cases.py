@@ -51,7 +51,7 @@ LIMITS = {
 KINDS = (*strategies.SMOOTH, "mixed", "after", "broadcast_column")
 
 
-COLUMNS = ("least", "stop", "last_whole", "start", "floor_value", "floor_charge", "entry_price", "breakpoints")
+COLUMNS = ("least", "stop", "last_whole", "start", "floor_value", "floor_charge", "entry_price", "discontinuous")
 
 
 def curves_of(kind, n, rng, *, lengths=False):

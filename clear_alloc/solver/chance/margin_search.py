@@ -1,81 +1,72 @@
-"""The one search for a margin: caps whose charge and margin fit the pool together."""
+"""The one search for a margin: what a rule makes of a smaller pool, so that its margin fits beside it."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 from clear_alloc.errors import BudgetTooSmall
 from clear_alloc.market.market import Market
-from clear_alloc.solver.chance.margin import margin_in_deviations, margin_of, scaled_margin
+from clear_alloc.solver.chance.margin import margin_of
 from clear_alloc.solver.primal.solution import Solution, floor_solution, total_charge
 
-__all__ = ["CLOSE", "solve_at_multiple", "solve_with_margin"]
+__all__ = ["CLOSE", "check_floors", "solve_within", "solve_with_margin"]
 
 CLOSE = 1e-4  # of the margin: less than that is not worth another round
-_ROUNDS = 6  # of measuring the margin anew; two are usual
-_TRIES = 6  # of a pool that leaves room for a margin; two are usual
 
 
-def solve_with_margin(
-    market: Market, pool: float, z_score: float, rule: Callable[[float, Solution], Solution], first: Solution
-) -> Solution:
-    """The best solution of `rule` whose charge and margin fit the pool together.
-
-    rule : what to do if the margin is a multiple of the deviation, near the solution before. first : a solution of
-    like deviation and skewness, from which the first multiple is taken. The multiple hardly moves, so that few rounds
-    are enough. Raises BudgetTooSmall where the floors and their margin don't fit.
-    """
-    best = floor_solution(market)
-    needed = market.total_floor + margin_of(market, best, z_score)
+def check_floors(market: Market, pool: float, z_score: float) -> Solution:
+    """The floors as a solution; BudgetTooSmall where they and their margin don't fit."""
+    floors = floor_solution(market)
+    needed = market.total_floor + margin_of(market, floors, z_score)
     if needed > pool:
         unit, counted_in = market.tariff.unit, market.tariff.counted_in
         raise BudgetTooSmall(unit * needed, unit * pool, "min_tokens and their margin", counted_in)
-    low, high = 0.0, math.inf  # multiples that were too small, and enough
-    solution, margin, hair = first, margin_of(market, first, z_score), 1.0
-    for _ in range(_ROUNDS):
-        multiple = hair * margin_in_deviations(market, solution, margin, z_score)
-        if not low < multiple < high:
-            multiple = 0.5 * (low + high) if high < math.inf else 1.01 * low
-        solution = rule(multiple, solution)
-        margin = margin_of(market, solution, z_score)
-        left = pool - total_charge(market, solution) - margin
-        low, high = (low, min(high, multiple)) if left >= 0.0 else (max(low, multiple), high)
-        if left >= 0.0:
-            best = max(best, solution, key=lambda one: one.utility)
-            if left <= CLOSE * margin:
-                break
-        # A hair more than is needed, or the next round would end just outside; more still if that keeps happening.
-        hair = 1.0 + 0.1 * CLOSE if left >= 0.0 else hair * (1.0 + 0.3 * CLOSE)
-    return best
+    return floors
 
 
-def solve_at_multiple(
+def solve_with_margin(
+    market: Market, pool: float, z_score: float, rule: Callable[[float], Solution | None], near: Solution
+) -> Solution:
+    """The best that `rule` makes of a smaller pool, charge and margin within `pool`; the floors if nothing fits.
+
+    near : a solution whose margin is about that of the answer. A few evaluations of the rule and of exact margins.
+    """
+    floors = check_floors(market, pool, z_score)
+    found = solve_within(
+        market, pool, lambda solution: margin_of(market, solution, z_score), margin_of(market, near, z_score), rule
+    )
+    return floors if found is None else found
+
+
+def solve_within(
     market: Market,
     pool: float,
-    multiple: float,
+    held: Callable[[Solution], float],
     margin: float,
     rule: Callable[[float], Solution | None],
-    rtol: float = 0.1 * CLOSE,
+    rtol: float = CLOSE,
+    tries: int = 8,
 ) -> Solution | None:
-    """The best that `rule` makes of a smaller pool, so that `multiple` deviations fit beside it; None if it can't.
+    """The best that `rule` makes of a smaller pool, so that what is `held` back fits beside it; None if it can't.
 
-    margin : a guess of what they come to. Where caps move without a jump with the pool, so does the margin.
-    rtol : of the margin, how much of it may stay unspent.
+    held : the margin that a solution needs, exact or nearly so. margin : a guess of it. rtol : of the margin, how
+    much may stay unspent. tries : three are usual. Where caps move without a jump with the pool, so does the margin.
     """
     low, high, best = market.total_floor, pool, None
     inner = max(pool - margin, low)
     before: tuple[float, float] | None = None  # the last pool, and by how much it was too large
-    for _ in range(_TRIES):
+    for _ in range(tries):
         solution = rule(inner)
         if solution is None:
             if inner >= high:
                 return best
             low, inner = inner, 0.5 * (inner + high)
             continue
-        needed = scaled_margin(market, solution, multiple)
+        needed = held(solution)
         left = pool - total_charge(market, solution) - needed
         if left >= 0.0:
+            if best is not None and solution.utility == best.utility:
+                break  # what is left buys nothing
             low, best = max(low, inner), max(best or solution, solution, key=lambda one: one.utility)
         else:
             high = min(high, inner)

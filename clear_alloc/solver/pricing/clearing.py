@@ -57,7 +57,7 @@ def clearing_price(market: Market, budget: float, price_guess: float = 0.0) -> C
 
 
 def full_clearing(market: Market, budget: float, price_guess: float = 0.0) -> Clearing:
-    """The clearing price by a search over all queries, whatever their number. O(n) per evaluation, O(n log n) for the points."""
+    """The clearing price by a search over all queries. O(n) per evaluation, O(n log n) for the breakpoints."""
     if market.total_demand(0.0) <= budget:
         return Clearing(0.0, 0.0, 1, Status.SLACK)
     error = _NEAR_ERROR

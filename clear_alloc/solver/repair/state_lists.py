@@ -195,8 +195,8 @@ def _by_charge(one: _States, other: _States, size: int) -> tuple[Index, Index]:
     return left[leads], right[leads]
 
 
-def choice_classes(market: Market, weight: Array, charge: Array, gap: float, room: Array) -> list[ChoiceClass] | None:
-    """Every query's decisions that lose at most `gap` at its own multipliers, (n,) each; None if they are too many.
+def choice_classes(market: Market, weight: Array, charge: Array, gap: float, room: Array) -> list[ChoiceClass]:
+    """Every query's decisions that lose at most `gap` at its own multipliers, (n,) each; TooLarge if too many.
 
     room : (n,) budget units that one query may be charged at most. Query numbers are rows of the market. O(options),
     and of the caps that a smooth curve may have.
@@ -205,8 +205,6 @@ def choice_classes(market: Market, weight: Array, charge: Array, gap: float, roo
     for k, (demand, rows) in enumerate(zip(market.demands, market.rows, strict=True)):
         weights, charges, rooms = (market.gather(column, k) for column in (weight, charge, room))
         classes = demand.choice_classes(weights, charges, gap, rooms)
-        if classes is None:
-            return None
         found += [one._replace(query=row) for one, row in zip(classes, rows.tolist(), strict=True)]
     return found
 
