@@ -320,7 +320,7 @@ def test_each_step_is_worth_no_less_than_the_one_before_and_no_more_than_the_opt
     clearing, bound = price_and_bound(market, pool)
     priced = priced_only(market, pool)
     with strategies.repair_only():
-        repaired, tightened = improved(market, clearing, bound, pool)
+        (repaired,), tightened = improved(market, clearing, bound, pool)
     result = solve_market(market, pool)
     steps = [floor_solution(market), priced, repaired, result.solution]
     for less, more in itertools.pairwise(steps):
@@ -367,6 +367,6 @@ def test_another_filler_is_asked_for_every_funded_set():
         return refill
 
     with strategies.repair_only():
-        solution, _ = improved(market, clearing, bound, pool, half)
+        (solution,), _ = improved(market, clearing, bound, pool, half)
     assert asked
     assert total_charge(market, solution) <= 0.5 * pool
