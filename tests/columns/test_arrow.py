@@ -1,10 +1,9 @@
-"""Columns of Arrow and of dataframes in, an Arrow table out: the numbers of numpy's way, and no object per row."""
+"""Columns of Arrow and of dataframes: the numbers of numpy's way, names as they were, and no object per row."""
 
 from __future__ import annotations
 
 import ctypes
 import gc
-import json
 import sys
 
 import numpy as np
@@ -295,58 +294,6 @@ def test_no_object_per_row_is_made_of_a_table(name):
     curves = ca.ShiftedSurge(np.full(ROWS, 100.0), 50.0, 0.5)
     result = ca.uniform(curves, 200.0 * ROWS, ids=TEXTS[name]([f"{k:06}" for k in range(ROWS)]))
     assert peak_of(result.to_arrow) < 30
-
-
-MENU = ca.Menu([[30, 60, 61], [500]], [[0.2, 0.3, 0.3], [0.9]])
-
-
-@pytest.mark.parametrize("policy", [ca.allocate, ca.uniform], ids=lambda policy: policy.__name__)
-@pytest.mark.parametrize("menus", [False, True])
-@pytest.mark.parametrize("named", [False, True])
-def test_a_result_as_a_table(policy, menus, named):
-    curves = ca.concatenate([CURVES, MENU]) if menus else CURVES
-    ids = [f"q{k}" for k in range(len(curves))] if named else None
-    result = policy(curves, 3.5, rate=0.004, ids=ids)
-    table = result.to_arrow()
-    columns = {"query_id": ids, "tokens": result.tokens, "funded": result.funded, "choice": result.choice}
-    columns = {name: values for name, values in {**columns, "charge": result.charges}.items() if values is not None}
-    types = {"query_id": "string", "tokens": "int64", "funded": "bool", "choice": "int64", "charge": "double"}
-    assert {field.name: str(field.type) for field in table.schema} == {name: types[name] for name in columns}
-    assert table.column_names == list(columns)
-    for name, values in columns.items():
-        assert table[name].to_pylist() == list(values)
-    assert ("choice" in columns, "query_id" in columns) == (menus, named)
-    told = json.loads(table.schema.metadata[b"clear_alloc"])
-    full = result.to_dict()
-    assert told == {name: full[name] for name in ("price", "utility", "upper_bound", "budget", "spent", "status")}
-    assert (told["price"] is None) == (policy is ca.uniform)
-    assert told["status"] == "cleared"
-
-
-def test_numbers_of_a_table_share_their_memory():
-    result = ca.allocate(CURVES, 700)
-    (chunk,) = result.to_arrow()["tokens"].chunks
-    assert chunk.buffers()[1].address == result.tokens.ctypes.data
-
-
-def test_dataframes_and_tables_are_made_of_a_result():
-    result = ca.allocate(ca.concatenate([CURVES, MENU]), 700, ids=pl.Series(list("abcdefg")))
-    wanted = result.to_arrow().to_pydict()
-    assert pa.table(result).to_pydict() == wanted
-    assert pl.DataFrame(result).to_dict(as_series=False) == wanted
-    assert pd.DataFrame.from_arrow(result).to_dict(orient="list") == wanted
-    narrow = result.to_arrow().schema.set(0, pa.field("query_id", pa.string()))
-    assert wanted["query_id"] == list("abcdefg")
-    assert result.to_arrow().schema.field("query_id").type == pa.large_string()
-    assert pa.RecordBatchReader.from_stream(result, narrow).schema == narrow
-    again = dict(zip(wanted["query_id"], wanted["tokens"], strict=True))
-    assert again == dict(zip("abcdefg", result.tokens.tolist(), strict=True))
-
-
-def test_an_empty_result_as_a_table():
-    result = ca.allocate(ca.ShiftedSurge([], [], []), 10, ids=[])
-    assert pa.table(result).to_pydict() == {"query_id": [], "tokens": [], "funded": [], "charge": []}
-    assert str(pa.table(result).schema.field("query_id").type) == "string"
 
 
 def test_without_pyarrow_the_extra_is_named(monkeypatch):

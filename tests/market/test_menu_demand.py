@@ -36,9 +36,9 @@ def test_at_the_very_price_of_an_edge_the_query_stays_below():
 
 
 def test_the_base_is_what_a_floor_a_free_option_or_a_fallback_asks_for():
-    assert demand_of(MENU, min_tokens=[0, 30, 6]).label(demand_of(MENU, min_tokens=[0, 30, 6]).base).tolist() == (
-        [-1, 1, 1] if ca.allocate(MENU, 49, min_tokens=[0, 30, 6]).choice[1] == 1 else [-1, 0, 1]
-    )
+    forced = demand_of(MENU, min_tokens=[0, 30, 6])
+    assert forced.label(forced.base).tolist() == [-1, 0, 1]  # a cap of 40 covers the better option of 20
+    assert forced.default_charge.tolist() == [0, 40, 9]
     free = demand_of(ca.Menu([[0, 9], [0, 9]], [[0.2, 0.5], [0.0, 0.5]]))
     assert free.base.tolist() == [0, -1]
     assert free.default_value.tolist() == [0.2, 0.0]

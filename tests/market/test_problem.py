@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -22,10 +24,15 @@ def problem_of(budget, **terms):
     return read_problem(GOOD, budget, AllocateOptions(**terms))
 
 
+def fits(tokens, rate, budget):
+    """Whether so many tokens are paid for, in decimals as they are written or as a product of floats."""
+    return tokens * rate <= budget or Decimal(repr(rate)) * Decimal(tokens) <= Decimal(repr(budget))
+
+
 def test_only_whole_tokens_can_be_spent_where_they_are_charged_as_they_are():
     assert (problem_of(500.9).pool, problem_of(500.9).budget) == (500.0, 500.9)
     assert problem_of(None).pool == np.inf
-    assert problem_of(500.9, rate=[1, 2, 3]).pool == 500.9
+    assert problem_of(500.9, rate=[1, 2, 3]).pool == pytest.approx(500.9, rel=1e-14)
     money = problem_of(50.0, rate=0.1)
     assert (money.pool, money.unit, money.market.plain) == (500.0, 0.1, True)
 
@@ -33,18 +40,28 @@ def test_only_whole_tokens_can_be_spent_where_they_are_charged_as_they_are():
 @given(st.floats(1e-12, 1e6), st.integers(0, 10**9), st.sampled_from([0.0, 0.3, 0.999]))
 @examples(100)
 def test_so_many_tokens_as_their_price_fits_the_budget_and_not_one_more(rate, tokens, part):
-    """Exact, as floats compare: whatever the quotient of budget and rate is rounded to."""
+    """Exact, in decimals or as floats compare: whatever the quotient of budget and rate is rounded to."""
     budget = (tokens + part) * rate
     pool = in_market_units(budget, Tariff(unit=rate), plain=True)
     assert pool == np.floor(pool)
-    assert pool * rate <= budget
-    assert (pool + 1.0) * rate > budget
+    assert fits(pool, rate, budget)
+    assert not fits(pool + 1.0, rate, budget)
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.3, 0.7, 1e-6, 1 / 3, 15e-6])
+def test_a_quotient_rounded_to_the_wrong_side_of_a_whole_number_is_put_right(rate):
+    """42 is the floor of 43 x 0.1 / 0.1, and 17 that of a little less than 17 x 0.1."""
+    for tokens in range(1, 200):
+        less = float(np.nextafter(tokens * rate, 0.0))
+        assert in_market_units(tokens * rate, Tariff(unit=rate), plain=True) == tokens
+        most = tokens if fits(tokens, rate, less) else tokens - 1
+        assert in_market_units(less, Tariff(unit=rate), plain=True) == most
 
 
 def test_a_pool_beyond_all_tokens_is_all_tokens():
     assert in_market_units(2.0**53, Tariff(unit=1e-15), plain=True) == MAX_TOKENS
     assert in_market_units(np.inf, Tariff(unit=0.5), plain=True) == np.inf
-    assert in_market_units(7.5, Tariff("expected", unit=0.5)) == 15.0
+    assert in_market_units(7.5, Tariff("expected", unit=0.5), plain=False) == 15.0
 
 
 @pytest.mark.parametrize("overrun", [1e-9, 0.05, 0.3, 0.5])

@@ -21,6 +21,8 @@ from support.smooth_cases import (
 
 import clear_alloc as ca
 from clear_alloc.policies.frontier import saturation_budget
+from clear_alloc.solver.chance.margin import scaled_margin
+from clear_alloc.solver.primal.solution import total_charge
 from clear_alloc.solver.split_bounds import splits_dominated
 
 expected = sys.modules["clear_alloc.solver.expected"]
@@ -259,3 +261,27 @@ def test_a_crowd_whose_floors_leave_no_room_for_the_margin_is_refused():
         result = ca.allocate(curves, floors + 9_000.0, accounting="expected", min_tokens=200)
     result.audit()
     assert (result.tokens >= 200).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["menus", "curves", "both"])
+def test_no_answer_of_the_search_passes_the_pool_with_the_multiple_that_it_was_asked_for(kind):
+    """Whatever margin was guessed at first: finite choices that vary much, in every combination, beside curves."""
+    rng, bought = np.random.default_rng(0), 0
+    for _ in range(6):
+        n = int(rng.integers(2, 6))
+        costs = np.cumsum(rng.uniform(20, 200, (n, 3)), axis=1)
+        menus = ca.Menu(
+            costs, np.sort(rng.uniform(0, 1, (n, 3)), axis=1), deviation=costs * rng.uniform(0, 0.5, (n, 3))
+        )
+        smooth = strategies.draws(strategies.LOGNORMAL, n, rng, scale=150.0)
+        curves = {"menus": menus, "curves": smooth, "both": ca.concatenate([menus, smooth])}[kind]
+        market, pool = strategies.market_of(curves, accounting=EXPECTED), float(rng.uniform(150, 900))
+        search = expected._Search(market, pool, 0.0)
+        near = expected.priced_only(market, pool)
+        for multiple in (0.5, 3.0, 9.0, 3.0):
+            near = search(multiple, near)
+            held = scaled_margin(market, near, multiple)
+            assert total_charge(market, near) + held <= pool * (1 + tolerances.ROUNDING)
+            bought += near.utility > 0
+    assert bought > 12

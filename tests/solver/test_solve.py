@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import sys
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from oracles import integer_programme
 from support import strategies, tolerances
 from support.laws import examples
 from support.smooth_cases import (
@@ -25,7 +27,11 @@ from clear_alloc.solver.pricing.clearing import Status
 from clear_alloc.solver.primal.sampled_rounding import Certified
 from clear_alloc.solver.primal.solution import (
     floor_solution,
+    total_charge,
 )
+from clear_alloc.solver.primal.water_filling import refill_funded
+from clear_alloc.solver.solve import best_combination, improved, price_and_bound, priced_only
+from clear_alloc.solver.solve import solve as solve_market
 from clear_alloc.support import parallel as blocks
 
 solver = sys.modules["clear_alloc.solver.solve"]  # the package's name for it may be the function
@@ -299,3 +305,68 @@ def test_who_may_start_with_any_number_of_tokens_takes_part_in_what_is_left():
         best = ca.exact(curves, budget).utility
         with strategies.repair_only():
             assert ca.allocate(curves, budget).utility >= best * (1 - 1e-9)
+
+
+def small_market(seed, families=strategies.FAMILIES, n=6):
+    rng = np.random.default_rng(seed)
+    records = [strategies.random_record(rng, str(rng.choice(families)), 30.0) for _ in range(n)]
+    return records, strategies.market_of(strategies.build(records)), float(rng.integers(20, 120))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_each_step_is_worth_no_less_than_the_one_before_and_no_more_than_the_optimum(seed):
+    records, market, pool = small_market(seed)
+    best = integer_programme.best_utility(records, int(pool))
+    clearing, bound = price_and_bound(market, pool)
+    priced = priced_only(market, pool)
+    with strategies.repair_only():
+        (repaired,), tightened = improved(market, clearing, bound, pool)
+    result = solve_market(market, pool)
+    steps = [floor_solution(market), priced, repaired, result.solution]
+    for less, more in itertools.pairwise(steps):
+        assert more.utility >= less.utility * (1 - tolerances.ROUNDING)
+    for solution in steps:
+        assert total_charge(market, solution) <= pool
+        assert solution.utility <= best * (1 + tolerances.SATURATION)
+    assert result.bound.value <= bound.value
+    assert tightened.value <= bound.value
+    assert result.bound.value >= best * (1 - tolerances.SATURATION)
+    assert result.solution.utility == pytest.approx(best, rel=2 * tolerances.SATURATION)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_best_combination_is_better_or_there_is_none(seed):
+    records, market, pool = small_market(seed)
+    best = integer_programme.best_utility(records, int(pool))
+    _, bound = price_and_bound(market, pool)
+    found = best_combination(market, floor_solution(market), bound, pool, exact=True)
+    assert found.utility == pytest.approx(best, rel=2 * tolerances.SATURATION)
+    assert total_charge(market, found) <= pool
+    assert best_combination(market, found, bound, pool) is None
+
+
+def test_too_many_choices_are_an_error_only_where_the_answer_must_be_exact():
+    market = strategies.market_of(strategies.draws(strategies.LOGNORMAL, 600, np.random.default_rng(0)))
+    _, bound = price_and_bound(market, 100_000.0)
+    assert best_combination(market, floor_solution(market), bound, 100_000.0) is None
+    with pytest.raises(ca.TooLarge, match=r"use ca\.allocate"):
+        best_combination(market, floor_solution(market), bound, 100_000.0, exact=True)
+
+
+def test_another_filler_is_asked_for_every_funded_set():
+    """Where funded sets are filled to a smaller pool, no answer spends more than that."""
+    _, market, pool = small_market(3, strategies.SMOOTH, 12)
+    clearing, bound = price_and_bound(market, pool)
+    asked = []
+
+    def half(within, price, _):
+        def refill(funded_set, fixed):
+            asked.append(funded_set)
+            return refill_funded(within, funded_set, 0.5 * pool, price, fixed)
+
+        return refill
+
+    with strategies.repair_only():
+        (solution,), _ = improved(market, clearing, bound, pool, half)
+    assert asked
+    assert total_charge(market, solution) <= 0.5 * pool

@@ -1,4 +1,4 @@
-"""Blocks over threads: when the interpreter ends, when no thread is to be had, and after a fork."""
+"""Blocks over threads: how many, nested, when the interpreter ends, where no thread is to be had, after a fork."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 
+import clear_alloc as ca
 from clear_alloc.support import parallel
 
 MANY = """
@@ -93,3 +94,18 @@ def test_a_fork_makes_threads_of_its_own():
     )
     environment = {**os.environ, "CLEAR_ALLOC_THREADS": "2"}
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60, env=environment)
+
+
+def test_the_number_of_threads_is_judged(monkeypatch):
+    for bad in ("0", "-1", "two", "1.5", "²"):
+        monkeypatch.setenv("CLEAR_ALLOC_THREADS", bad)
+        with pytest.raises(ca.InvalidArgument, match="CLEAR_ALLOC_THREADS"):
+            parallel.each(abs, [1, 2])
+    monkeypatch.setenv("CLEAR_ALLOC_THREADS", "2")
+    assert parallel.each(abs, range(-5, 0)) == [5, 4, 3, 2, 1]
+
+
+def test_threads_within_threads_wait_for_nobody(monkeypatch):
+    monkeypatch.setenv("CLEAR_ALLOC_THREADS", "2")
+    inner = parallel.each(lambda k: sum(parallel.each(lambda j: 10 * k + j, range(4))), range(6))
+    assert inner == [40 * k + 6 for k in range(6)]
