@@ -258,4 +258,6 @@ def test_the_simple_splits_are_always_candidates(monkeypatch):
     with strategies.repair_only():
         for budget in (20_000, 40_000):
             rivals = [policy(curves, budget).utility for policy in (ca.uniform, ca.proportional)]
-            assert ca.allocate(curves, budget).utility == max(rivals) > 0
+            result = ca.allocate(curves, budget)
+            result.audit()
+            assert result.utility >= max(rivals) > 0  # what the better split leaves is spent as well

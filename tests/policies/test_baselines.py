@@ -87,7 +87,7 @@ def test_exact_beats_every_split_of_three():
 
 def test_exact_refuses_large_cases_and_says_what_to_do():
     many = ca.ShiftedSurge(np.full(1000, 1000), 1000, 0.5)
-    with pytest.raises(ca.TooLarge, match=r"needs [\d,]+ undominated states, the limit is 20,000; use ca.allocate"):
+    with pytest.raises(ca.TooLarge, match=r"needs 1,000 smooth curves, the limit is 512; use ca\.allocate"):
         ca.exact(many, 10**6)
 
 

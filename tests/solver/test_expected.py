@@ -277,10 +277,9 @@ def test_no_answer_of_the_search_passes_the_pool_with_the_multiple_that_it_was_a
         smooth = strategies.draws(strategies.LOGNORMAL, n, rng, scale=150.0)
         curves = {"menus": menus, "curves": smooth, "both": ca.concatenate([menus, smooth])}[kind]
         market, pool = strategies.market_of(curves, accounting=EXPECTED), float(rng.uniform(150, 900))
-        search = expected._Search(market, pool, 0.0)
         near = expected.priced_only(market, pool)
         for multiple in (0.5, 3.0, 9.0, 3.0):
-            near = search(multiple, near)
+            near, _ = expected._repaired(market, pool, multiple, near, 0.0)
             held = scaled_margin(market, near, multiple)
             assert total_charge(market, near) + held <= pool * (1 + tolerances.ROUNDING)
             bought += near.utility > 0

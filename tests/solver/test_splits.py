@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 from support import strategies
 from support.smooth_cases import LIMITS, case_of
 
 import clear_alloc as ca
-from clear_alloc.solver.chance.margin import scaled_margin
+from clear_alloc.solver.chance.margin import margin_of
+from clear_alloc.solver.chance.margin_search import solve_with_margin
 from clear_alloc.solver.primal.solution import charge_per_query, floor_solution, total_charge
 from clear_alloc.solver.splits import proportional_solution, solution_within, uniform_solution
 
@@ -53,14 +56,14 @@ def test_a_split_fits_the_budget_and_a_larger_scale_does_not(split, limits):
 
 
 @every_split
-def test_a_split_leaves_room_for_so_many_deviations(split):
+def test_a_split_leaves_room_for_its_margin(split):
     curves, terms, _ = case_of(strategies.LOGNORMAL, LIMITS["expected rates"], 60)
     market = strategies.market_of(curves, **terms)
     pool = 20_000.0
-    held = [split(market, pool, multiple) for multiple in (0.0, 1.0, 2.5)]
-    for multiple, solution in zip((0.0, 1.0, 2.5), held, strict=True):
-        assert total_charge(market, solution) + scaled_margin(market, solution, multiple) <= pool
-    assert held[0].utility > held[1].utility >= held[2].utility  # what a cap may cost at worst bounds a margin
+    held = [solve_with_margin(market, pool, z, partial(split, market), split(market, pool)) for z in (0.0, 1.0, 2.5)]
+    for z_score, solution in zip((0.0, 1.0, 2.5), held, strict=True):
+        assert total_charge(market, solution) + margin_of(market, solution, z_score) <= pool
+    assert held[0].utility > held[1].utility >= held[2].utility  # what caps cost at worst bounds a margin
 
 
 @every_split

@@ -16,64 +16,72 @@ from support.length_records import DRAWS, EXPECTED, batch, lognormals, realised,
 
 import clear_alloc as ca
 from clear_alloc.solver.chance.margin import margin_of, scaled_margin
-from clear_alloc.solver.chance.margin_search import solve_at_multiple, solve_with_margin
+from clear_alloc.solver.chance.margin_search import check_floors, solve_with_margin, solve_within
 from clear_alloc.solver.primal.solution import floor_solution, total_charge
 from clear_alloc.solver.splits import uniform_solution
 
 
-@pytest.mark.parametrize("overrun_z", [0.3, 1.6448536269514722, 3.0])
+@pytest.mark.parametrize("z_score", [0.3, 1.6448536269514722, 3.0])
 @pytest.mark.parametrize("n", [3, 60, 400])
-def test_the_search_spends_the_pool_on_charge_and_margin_and_never_more(n, overrun_z):
-    """The rule is an even split at a multiple of its deviation; what it leaves is a few tokens of its own cap."""
+def test_the_search_spends_the_pool_on_charge_and_margin_and_never_more(n, z_score):
+    """The rule is an even split of a smaller pool; what it leaves is a few tokens of its own cap."""
     market = strategies.market_of(strategies.build(batch(n, 3)), **EXPECTED)
     pool = 350.0 * n
     asked = []
 
-    def rule(multiple, near):
-        asked.append(multiple)
-        return uniform_solution(market, pool, multiple)
+    def rule(inner):
+        asked.append(inner)
+        return uniform_solution(market, inner)
 
-    found = solve_with_margin(market, pool, overrun_z, rule, uniform_solution(market, pool))
-    used = total_charge(market, found) + margin_of(market, found, overrun_z)
+    found = solve_with_margin(market, pool, z_score, rule, uniform_solution(market, pool))
+    used = total_charge(market, found) + margin_of(market, found, z_score)
     assert used <= pool
     assert used >= pool - 2.0 * n  # one token more for each would not fit
-    assert len(asked) <= 6
-    assert all(multiple > 0 for multiple in asked)
+    assert len(asked) <= 8
+    assert all(market.total_floor <= inner <= pool for inner in asked)
 
 
 def test_of_what_fits_the_search_keeps_the_best():
     market = strategies.market_of(strategies.build(batch(40, 4)), **EXPECTED)
     pool, seen = 14_000.0, []
 
-    def rule(multiple, near):
-        seen.append(uniform_solution(market, pool, multiple))
+    def rule(inner):
+        seen.append(uniform_solution(market, inner))
         return seen[-1]
 
     found = solve_with_margin(market, pool, 1.6, rule, uniform_solution(market, pool))
     fits = [one for one in seen if total_charge(market, one) + margin_of(market, one, 1.6) <= pool]
     assert fits
     assert found.utility == max(one.utility for one in fits)
-    nothing = solve_with_margin(market, pool, 1.6, lambda *_: uniform_solution(market, pool), floor_solution(market))
-    assert nothing.utility == floor_solution(market).utility  # the rule's answer never fits
+    floors = floor_solution(market)
+    nothing = solve_with_margin(market, pool, 1.6, lambda _: uniform_solution(market, pool), floors)
+    assert nothing.utility == floors.utility  # the rule's answer never fits
 
 
 def test_floors_whose_margin_does_not_fit_are_refused_before_the_rule_is_asked():
     market = strategies.market_of(strategies.build(batch(10, 4)), min_tokens=400, **EXPECTED)
-    needed = market.total_floor + margin_of(market, floor_solution(market), 1.6)
-    with pytest.raises(ca.BudgetTooSmall, match="min_tokens and their margin") as refused:
-        solve_with_margin(market, needed - 1.0, 1.6, None, floor_solution(market))
-    assert (refused.value.required, refused.value.budget) == pytest.approx((needed, needed - 1.0))
-    kept = solve_with_margin(market, needed + 1e-6, 1.6, lambda *_: floor_solution(market), floor_solution(market))
+    floors = floor_solution(market)
+    needed = market.total_floor + margin_of(market, floors, 1.6)
+    for ask in (check_floors, lambda *terms: solve_with_margin(*terms, None, floors)):
+        with pytest.raises(ca.BudgetTooSmall, match="min_tokens and their margin") as refused:
+            ask(market, needed - 1.0, 1.6)
+        assert (refused.value.required, refused.value.budget) == pytest.approx((needed, needed - 1.0))
+    assert check_floors(market, needed + 1e-6, 1.6).decisions[0].tolist() == [400.0] * 10
+    kept = solve_with_margin(market, needed + 1e-6, 1.6, lambda _: floors, floors)
     assert kept.decisions[0].tolist() == [400.0] * 10
 
 
 @pytest.mark.parametrize("guess", [0.0, 0.5, 1.0, 3.0, 50.0])
-def test_a_multiple_is_held_beside_the_charge_whatever_was_guessed(guess):
+def test_what_is_held_fits_beside_the_charge_whatever_was_guessed(guess):
     market = strategies.market_of(strategies.build(batch(200, 6)), **EXPECTED)
-    pool, multiple = 70_000.0, 1.5
-    exact = scaled_margin(market, uniform_solution(market, pool), multiple)
-    found = solve_at_multiple(market, pool, multiple, guess * exact, lambda inner: uniform_solution(market, inner))
-    used = total_charge(market, found) + scaled_margin(market, found, multiple)
+    pool = 70_000.0
+
+    def held(solution):
+        return scaled_margin(market, solution, 1.5)
+
+    exact = held(uniform_solution(market, pool))
+    found = solve_within(market, pool, held, guess * exact, lambda inner: uniform_solution(market, inner))
+    used = total_charge(market, found) + held(found)
     assert pool - 2.0 * 200 <= used <= pool
 
 
@@ -81,13 +89,16 @@ def test_a_rule_that_needs_most_of_the_pool_is_asked_for_more_or_not_at_all():
     market = strategies.market_of(strategies.build(batch(50, 6)), **EXPECTED)
     pool = 20_000.0
 
+    def held(solution):
+        return scaled_margin(market, solution, 0.01)
+
     def late(inner):
         return uniform_solution(market, inner) if inner >= 0.9 * pool else None
 
-    found = solve_at_multiple(market, pool, 0.01, 0.2 * pool, late)
+    found = solve_within(market, pool, held, 0.2 * pool, late)
     assert found is not None
-    assert total_charge(market, found) + scaled_margin(market, found, 0.01) <= pool
-    assert solve_at_multiple(market, pool, 0.01, 0.2 * pool, lambda _: None) is None
+    assert total_charge(market, found) + held(found) <= pool
+    assert solve_within(market, pool, held, 0.2 * pool, lambda _: None) is None
 
 
 @pytest.mark.parametrize(
