@@ -74,7 +74,7 @@ def check_output(argument: str, path: str | os.PathLike[str], **others: str | os
 
 def _is_same(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
     try:
-        return os.path.samefile(one, other)
+        return Path(one).samefile(other)
     except OSError:  # one of them is yet to be made
         return os.path.realpath(one) == os.path.realpath(other)
 

@@ -15,7 +15,7 @@ import numpy as np
 from clear_alloc.curves import Array
 from clear_alloc.support.types import Bool, Column, Index
 
-__all__ = ["MOST_STATES", "ChoiceClass", "Choices", "Demand", "Breakpoints", "Raise", "undominated"]
+__all__ = ["MOST_STATES", "Breakpoints", "ChoiceClass", "Choices", "Demand", "Raise", "undominated"]
 
 MOST_STATES = 20_000  # undominated states that are kept of any combination of queries
 

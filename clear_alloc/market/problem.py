@@ -37,8 +37,8 @@ _OF_QUERIES = ("min_tokens", "max_tokens", "levels", "fallback", "rate", "call")
 class Problem(NamedTuple):
     """A market, its budget and the queries' names.
 
-    budget : as the caller gave it, in the caller's unit. pool : the same in the market's, whole where only whole tokens can be
-    spent. z_score : standard deviations of a normal sum that the margin covers, 0 where no margin is held.
+    budget : as the caller gave it, in the caller's unit. pool : the same in the market's, whole where only whole
+    tokens can be spent. z_score : standard deviations of a normal sum that the margin covers, 0 where no margin is held.
     """
 
     market: Market
@@ -106,7 +106,7 @@ def in_market_units(budget: float, tariff: Tariff, plain: bool) -> float:
         return pool
     if pool > MAX_TOKENS:
         return MAX_TOKENS
-    # Money is decimal: three tokens of 0.1 cost 0.3, which floats would call too little; a product of floats fits too.
+    # Money is decimal: three tokens of 0.1 cost 0.3, which floats would call too little. Products of floats fit too.
     whole = float(Decimal(repr(budget)) // Decimal(repr(tariff.unit)))
     return whole + ((whole + 1.0) * tariff.unit <= budget)
 

@@ -34,6 +34,8 @@ _ALIKE = 0.05  # of a margin: held back within so much of what is needed, it bou
 _OTHER = 0.1  # of a multiple: with so much more or less to hold back another set may be best
 _MOVES = (1.0, 0.99, 0.97, 0.9, 0.8)  # of a cap that no price explains
 _FILLED = 3  # sets filled to their exact margins
+_IDLE = 2e-3  # of a margin: more is not left unspent without another look
+_MANY = 256  # queries; of more, a margin follows from moments and hardly depends on single ones
 _HARDLY = 0.5  # of the best utility: an answer of less says nothing of the margin
 _ROUNDS = 6  # solutions for very many queries, each nearer to its margin
 _MOST_RESERVED = 20_000  # queries; of more, the certain bound on their sum is far from what they burn
@@ -49,6 +51,13 @@ def solve_expected(market: Market, pool: float, z_score: float, price_guess: flo
             return solved
     solution, price = _searched(market, pool, z_score, price_guess)
     held = margin_of(market, solution, z_score)
+    unspent = pool - total_charge(market, solution) - held
+    if len(market) > _MANY or unspent > max(_IDLE * held, 2.0 * market.least_step):
+        # Where single queries move the margin by jumps no set may fill the pool, and where they hardly move it a
+        # search costs little: then every pool that is tried is repaired.
+        rival = solve_with_margin(market, pool, z_score, lambda inner: solve(market, inner, price).solution, solution)
+        solution = max(solution, rival, key=lambda one: one.utility)
+        held = margin_of(market, solution, z_score)
     clearing, bound = price_and_bound(market, pool - held, price)
     rivals = []
     if not splits_dominated(market, pool, clearing.price, bound.value + clearing.price * held - solution.utility):
@@ -136,7 +145,7 @@ def _filled(
 def _repaired(
     market: Market, pool: float, multiple: float, near: Solution, price: float
 ) -> tuple[list[Solution], float]:
-    """What repair makes of pools that leave about `multiple` deviations, the best first, and the last clearing price."""
+    """What repair makes of pools that leave about `multiple` deviations, the best first, and the last price."""
     every: dict[bytes, Solution] = {}
     low, high = market.total_floor, pool
     margin = scaled_margin(market, near, multiple)
@@ -165,7 +174,9 @@ def _filler(pool: float, multiple: float, margin: float) -> Filler:
 
         def refill(funded_set: FundedSet, fixed: tuple[int, float] | None) -> Solution | None:
             rule = partial(_filled, within, funded_set, fixed, price)
-            return solve_within(within, pool, held, margin, rule, _RTOL, _TRIES)
+            solution = solve_within(within, pool, held, margin, rule, _RTOL, _TRIES)
+            # A set without a margin that fits is handed on: the pool that is tried next allows for it.
+            return rule(max(pool - margin, within.total_floor)) if solution is None else solution
 
         return refill
 

@@ -76,7 +76,9 @@ OPTIONS = {
     "a misspelt command": ("alocate {curves}", "alocate", "", "", "--help"),
     "a file that is not there": ("allocate {folder}/nope.jsonl --budget 9", "nope.jsonl", "No such file", "", ""),
     "an unknown suffix": ("allocate {curves} --budget 9 -o {folder}/caps.txt", "caps.txt", "'.txt'", ".jsonl", ""),
-    "output over input": ("allocate {curves} --budget 9 -o {curves}", "--output", "curves.jsonl", "another file", "choose another name"),
+    "output over input": (
+        "allocate {curves} --budget 9 -o {curves}", "--output", "curves.jsonl", "another file", "choose another name",
+    ),
     "an overrun of reserved caps": (
         "allocate {curves} --budget 9 --overrun 0.1", "--overrun", "0.1", "absent", "--accounting expected",
     ),

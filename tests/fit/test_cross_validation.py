@@ -175,7 +175,7 @@ def test_what_cannot_be_judged_says_why(table, reason):
     assert fitted.report.calibration is None
     assert fitted.report.held_out is None
     assert any(note.startswith(f"not judged: {reason}") for note in fitted.report.notes)
-    with pytest.raises(InvalidArgument, match=f"rollouts is '{reason}.*record more rollouts"):
+    with pytest.raises(InvalidArgument, match=f"rollouts is '{reason[:30]}.*record more rollouts"):
         fitted.judge()
     auto = fit(table, "auto").report
     assert auto.family == "lognormal"

@@ -9,7 +9,7 @@ from clear_alloc.market.market import Market
 from clear_alloc.solver.chance.margin import margin_of
 from clear_alloc.solver.primal.solution import Solution, floor_solution, total_charge
 
-__all__ = ["CLOSE", "check_floors", "solve_within", "solve_with_margin"]
+__all__ = ["CLOSE", "check_floors", "solve_with_margin", "solve_within"]
 
 CLOSE = 1e-4  # of the margin: less than that is not worth another round
 

@@ -62,9 +62,8 @@ def upper_quantile(market: Market, solution: Solution, z_score: float, among: Bo
     if not 0 < len(rows) <= _FEW:
         return None
     finite = market.finite
-    if finite is None:
-        normal = 0.0
-    else:
+    normal = 0.0
+    if finite is not None:
         normal = float(finite.variance(solution.decisions[-1])[summed[market.rows[-1]]].sum())
     above_mean = _quantile_above_mean(side.take(rows), solution.decisions[0][rows], normal, chance)
     return float(charge_per_query(market, solution)[summed].sum()) + above_mean

@@ -30,7 +30,7 @@ def split_query(
     isn't worth more than `known`. O(n) times the grid of prices.
     """
     side = market.divisible
-    if side is None or len(market) > MOST_QUERIES or price <= 0.0:
+    if side is None or len(market) > MOST_QUERIES or price <= 0.0 or not len(side.convex):
         return None
     convex = side.convex
     finite = list(zip(market.demands, funded_set, strict=True))[1:]
