@@ -38,7 +38,7 @@ class Problem(NamedTuple):
     """A market, its budget and the queries' names.
 
     budget : as the caller gave it, in the caller's unit. pool : the same in the market's, whole where only whole
-    tokens can be spent. z_score : standard deviations of a normal sum that the margin covers, 0 where no margin is held.
+    tokens can be spent. z_score : standard deviations of a normal sum that the margin covers, 0 where none is held.
     """
 
     market: Market
