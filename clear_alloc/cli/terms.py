@@ -12,6 +12,7 @@ import typer
 
 from clear_alloc.errors import InvalidArgument
 from clear_alloc.files import CurveFile
+from clear_alloc.market.terms import help_of
 
 __all__ = [
     "Budget",
@@ -41,26 +42,14 @@ Price = Annotated[
 Start = Annotated[
     float | None, typer.Option(help="A guess of the price, as that of the last batch: saves time, changes nothing.")
 ]
-Charged = Annotated[str, typer.Option(help="What a cap costs: reserved (all of it) or expected (what it burns).")]
-Overrun = Annotated[
-    float | None,
-    typer.Option(help="Of expected accounting: chance that the sum passes the budget, up to 0.5; else 0.05."),
-]
-Floor = Annotated[
-    int, typer.Option(help="Least tokens per query, next to the row's own min_tokens; the higher one holds.")
-]
-Ceiling = Annotated[
-    int | None,
-    typer.Option(help="Most tokens per query, next to the row's own max_tokens; the lower one holds."),
-]
-Levels = Annotated[
-    str | None, typer.Option(help="The only caps allowed: 0,1024,4096 or a range, 0,1024-32000 or 0,1024-.")
-]
-Fallback = Annotated[
-    int, typer.Option(help="Tokens of a query that is not funded, next to the row's own; the higher one holds.")
-]
-Rate = Annotated[float | None, typer.Option(help="Price of a token, in the unit of the budget.")]
-Call = Annotated[float | None, typer.Option(help="Price of a call besides its tokens, in the unit of the budget.")]
+Charged = Annotated[str, typer.Option(help=help_of("accounting"))]
+Overrun = Annotated[float | None, typer.Option(help=help_of("overrun"))]
+Floor = Annotated[int, typer.Option(help=help_of("min_tokens"))]
+Ceiling = Annotated[int | None, typer.Option(help=help_of("max_tokens"))]
+Levels = Annotated[str | None, typer.Option(help=help_of("levels"))]
+Fallback = Annotated[int, typer.Option(help=help_of("fallback"))]
+Rate = Annotated[float | None, typer.Option(help=help_of("rate"))]
+Call = Annotated[float | None, typer.Option(help=help_of("call"))]
 GroupsIn = Annotated[
     Path | None,
     typer.Option(
