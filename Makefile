@@ -10,7 +10,7 @@ PIP     = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c co
 # Without stored bytecode each worker would rewrite and compile every test again.
 PYTEST  = env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -q -W error -n $(WORKERS)
 
-.PHONY: help run test test-fast coverage check bench speed clean
+.PHONY: help run test test-all test-fast coverage check bench speed clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -32,7 +32,10 @@ $(FULL): $(LIGHT)
 run: $(LIGHT)  ## fit the shipped rollouts, allocate, score on held-out samples, print the table
 	$(BIN)/python -m benchmarks.main_job
 
-test: $(FULL)  ## every test, warnings as errors
+test: $(FULL)  ## every test, at most 20 examples of each law, warnings as errors
+	CLEAR_ALLOC_TEST_PROFILE=dev $(PYTEST)
+
+test-all: $(FULL)  ## every test with all the examples that its law asks for
 	$(PYTEST)
 
 test-fast: $(FULL)  ## the tests of less than a second, few examples each, in under a minute
