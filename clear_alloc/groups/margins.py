@@ -93,6 +93,8 @@ def _less(market: Market, tree: Tree, margins: Array) -> Tree:
 
 def margins_of(market: Market, tree: Tree, solution: Solution, z_score: float) -> Array:
     """What each node has to hold back, (nodes,)."""
+    if z_score <= 0.0:
+        return np.zeros(len(tree))
     variance, third, worst = (_of_each(market, solution, name) for name in ("variance", "third_moment", "worst"))
     largest = np.zeros(len(tree))
     np.maximum.at(largest, tree.node_of, variance)

@@ -22,7 +22,8 @@ RESULTS = {
     "slack": lambda: ca.allocate(SURGES, 10**6),
 }
 PROMISES = (
-    "tokens", "funded", "price", "utility", "upper_bound", "budget", "spent", "deviation", "margin", "status", "choice",
+    "tokens", "funded", "price", "utility", "upper_bound", "budget", "spent", "deviation", "margin", "status",
+    "choice",
 )  # fmt: skip
 
 
@@ -63,7 +64,9 @@ def test_every_changed_report_of_a_group_is_found(accounting):
     for place, report in enumerate(result.groups):
         for field in fields(report):
             value = getattr(report, field.name)
-            others = [each for each in type(value) if each is not value] if field.name == "binding" else tampered(value)
+            others = (
+                [each for each in type(value) if each is not value] if field.name == "binding" else tampered(value)
+            )
             for other in ["another"] if isinstance(value, str) else others:
                 reports = list(result.groups)
                 reports[place] = replace(report, **{field.name: other})

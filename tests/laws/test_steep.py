@@ -48,7 +48,9 @@ def test_steep_curves_get_the_token_that_they_need_and_the_rest_is_spent(family,
         before = utility
 
 
-@pytest.mark.parametrize("terms", [{"rate": 0.01}, {"fallback": 3}, {"max_tokens": 4_000}, {"min_tokens": 2}], ids=str)
+@pytest.mark.parametrize(
+    "terms", [{"rate": 0.01}, {"fallback": 3}, {"max_tokens": 4_000}, {"min_tokens": 2}], ids=str
+)
 def test_the_terms_of_a_budget_leave_no_token_idle_either(terms):
     curves, rate = steep_and_wide("surge", 12, 0.3), terms.get("rate", 1.0)
     for budget in (1_260 * rate, 1_900 * rate, 4_000 * rate):

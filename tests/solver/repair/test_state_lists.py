@@ -165,17 +165,21 @@ def test_items_are_all_caps_and_options_that_lose_no_more_than_the_gap():
             )
 
 
-def test_items_are_none_where_they_would_be_too_many(monkeypatch):
+def test_too_many_choices_are_refused_with_what_there_is_too_much_of(monkeypatch):
     curves = ca.LognormalArrival([900.0, 800.0], 0.5, 0.9)
     market, ones = strategies.market_of(curves), np.ones(2)
     ask = {"weight": ones, "charge": 1e-3 * ones, "gap": 9.0}
     assert len(choice_classes(market, **ask, room=500 * ones)) == 2
-    assert choice_classes(market, **ask, room=9000 * ones) is None
-    monkeypatch.setattr(smooth_demand, "_MOST_WORK", 1e5)
-    assert choice_classes(market, **ask, room=500 * ones) is None
+    monkeypatch.setattr(smooth_demand, "_MOST_PLAIN_WORK", 1e5)
+    with pytest.raises(ca.TooLarge, match="pairs of states and caps"):
+        choice_classes(market, **ask, room=500 * ones)
     assert len(choice_classes(market, **ask, room=90 * ones)) == 2
+    monkeypatch.setattr(smooth_demand, "_MOST_CAPS", 100)
+    with pytest.raises(ca.TooLarge, match=r"180 caps, the limit is 100"):
+        choice_classes(market, **ask, room=90 * ones)
     monkeypatch.setattr(smooth_demand, "_MOST_CLASSES", 1)
-    assert choice_classes(market, **ask, room=90 * ones) is None
+    with pytest.raises(ca.TooLarge, match=r"2 smooth curves, the limit is 1"):
+        choice_classes(market, **ask, room=90 * ones)
 
 
 def test_nothing_is_one_of_the_items_where_only_a_range_is_allowed_besides():
