@@ -206,14 +206,15 @@ def allocation_of(
     held = problem.z_score > 0.0 and np.isfinite(problem.pool)
     margin = margin_of(market, solution, problem.z_score) if held else 0.0
     deviation = deviation_of(market, solution) if market.tariff.accounting == "expected" else 0.0
+    charged = _in_budget_units(spent, unit, problem.budget)
     return Allocation(
         tokens=tokens,
         funded=funded_of(market, solution),
         price=clearing.price / unit if policy in PRICED else float("nan"),
         utility=solution.utility,
         upper_bound=max(bound.value, solution.utility),  # rounding must not put a bound below what was reached
-        budget=problem.budget if np.isfinite(problem.budget) else spent * unit,
-        spent=_in_budget_units(spent, unit, problem.budget),
+        budget=problem.budget if np.isfinite(problem.budget) else charged,
+        spent=charged,
         deviation=deviation * unit,
         margin=margin * unit,
         status=clearing.status,

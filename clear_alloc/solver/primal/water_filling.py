@@ -101,7 +101,7 @@ def _whole_caps(side: SmoothDemand, pool: float, price_guess: float) -> Array:
         return round_to_whole(side, real, pool)
     if len(rest):
         whole[rest] = round_to_whole(others, _water_fill(others, room, price_guess)[0], room)
-    return whole
+    return max(whole, round_to_whole(side, real, pool), key=lambda caps: float(side.value(caps).sum()))
 
 
 def _steep(side: SmoothDemand, down: Array, price: float) -> Index:
